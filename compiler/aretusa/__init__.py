@@ -1,0 +1,1 @@
+"""aretusa: LLaMA-family models, compiled to bare-metal C for the Siracusa SoC."""

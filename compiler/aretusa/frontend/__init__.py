@@ -1,0 +1,1 @@
+"""Files of a checkpoint -> configuration, weights and tokenizer; trusts none of them."""

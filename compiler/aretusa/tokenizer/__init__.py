@@ -1,0 +1,1 @@
+"""The tokenizer as tables: read, encode, decode, and pack for the device."""
