@@ -1,0 +1,137 @@
+/* The kernels: what the compiled network calls, layer by layer.
+ *
+ * Every kernel is called by every core of the team with the same arguments and shares the work
+ * among them. A kernel may cross barriers inside; it does not wait for its own results at the end,
+ * so the caller puts a barrier before the first reader. The arithmetic is docs/arithmetic.md, bit for
+ * bit; the same functions in NumPy are compiler/aretusa/reference/arithmetic.py. */
+#ifndef ARETUSA_KERNELS_H
+#define ARETUSA_KERNELS_H
+
+#include <stdint.h>
+
+#include "aretusa/platform.h"
+
+enum {
+    ART_BLOCK_ROWS = 8, /* rows of a matrix that are stored interleaved */
+    ART_SUM_RUN = 32,   /* activation codes are summed in runs of this length */
+    ART_EXP_STEPS = 32
+};
+
+/* Rows of int8 codes with one scale each, as a quantising kernel leaves them.
+ * sums[r][j] is the sum of the codes 32 j .. 32 j + 31 of row r (the last run may be shorter). */
+struct art_rows {
+    int8_t *codes;   /* [rows][depth], row r starts at r * depth */
+    float *scales;   /* [rows] */
+    int32_t *sums;   /* [rows][(depth + 31) / 32] */
+};
+
+enum art_matrix_form {
+    ART_MATRIX_W8_CHANNEL = 0, /* int8 codes, one binary32 scale per row */
+    ART_MATRIX_W8_GROUP = 1,   /* int8 codes, one binary16 scale per row and group */
+    ART_MATRIX_W4_CHANNEL = 2, /* 4-bit codes, one binary32 scale per row */
+    ART_MATRIX_W4_GROUP = 3    /* 4-bit codes, one binary16 scale (and minimum) per row and group */
+};
+
+/* A weight matrix in its packed layout. Rows are stored in blocks of eight, padded with zeros.
+ *
+ * W8: codes[block][k][lane] int8.
+ * W4: codes[block][k] uint32; the unsigned nibble of lane l stands at bit 4 * (l / 2) + 16 * (l % 2).
+ * Channel scales: float [block][lane]. Group scales and minimums: binary16 [block][group][lane].
+ * value(row, k) = scale * (code - zero) + minimum; zero is 0 for W8, 0 or 8 for W4. */
+struct art_matrix {
+    const void *codes;
+    const void *scales;
+    const uint16_t *minimums; /* null when there are none */
+    const float *bias;        /* [rows] padded to the block, null when there is none */
+    uint32_t rows;
+    uint32_t depth;
+    uint32_t group; /* 32, 64 or 128; 0 for channel forms */
+    enum art_matrix_form form;
+    uint32_t zero;
+};
+
+/* out[t][:] = value(tokens[t], :) for count tokens; out is [count][depth] float. */
+void art_embed(const struct art_team *team, const struct art_matrix *table, const int32_t *tokens,
+               uint32_t count, float *out);
+
+/* out[t][r] = residual[t][r] + (matrix * rows of src + bias)[t][r]; residual may be null and may be out.
+ * Output channels are shared in blocks of eight rows. */
+void art_linear(const struct art_team *team, const struct art_matrix *matrix,
+                const struct art_rows *src, uint32_t tokens, const float *residual, float *out);
+
+struct art_norm_shape {
+    uint32_t tokens;
+    uint32_t depth;
+    float eps;
+};
+
+/* Bytes of scratch that the row-quantising kernels below share among the cores. */
+uint32_t art_quantise_scratch_bytes(uint32_t tokens, uint32_t depth);
+
+/* Quantised rows of src / sqrt(mean(src^2) + eps) * weight. */
+void art_rmsnorm_quantise(const struct art_team *team, const struct art_norm_shape *shape,
+                          const float *src, const float *weight, void *scratch,
+                          const struct art_rows *out);
+
+/* Quantised rows of src [tokens][depth]. */
+void art_quantise(const struct art_team *team, uint32_t tokens, uint32_t depth, const float *src,
+                  void *scratch, const struct art_rows *out);
+
+/* Quantised rows of gate / (1 + exp(-gate)) * up, both [tokens][depth]. */
+void art_silu_mul_quantise(const struct art_team *team, uint32_t tokens, uint32_t depth,
+                           const float *gate, const float *up, void *scratch,
+                           const struct art_rows *out);
+
+/* What happens to a head's row before it is quantised. */
+struct art_head_transform {
+    const float *norm_weight; /* [dim], null for none */
+    float norm_eps;
+    const float *rope_cosine; /* [context][dim / 2], null for none; row = position */
+    const float *rope_sine;
+};
+
+struct art_heads_shape {
+    uint32_t tokens;
+    uint32_t heads;
+    uint32_t dim;
+    uint32_t position; /* of the first token */
+};
+
+/* Transform and quantise each head of src [tokens][heads][dim] by itself:
+ * codes [tokens][heads][dim], scales [tokens][heads]. Works in place in src (src is overwritten). */
+void art_heads_quantise(const struct art_team *team, const struct art_heads_shape *shape,
+                        const struct art_head_transform *transform, float *src, int8_t *codes,
+                        float *scales);
+
+/* The same, into a key or value cache: codes [heads][context][dim], scales [heads][context], rows
+ * position .. position + tokens - 1. */
+void art_cache_append(const struct art_team *team, const struct art_heads_shape *shape,
+                      const struct art_head_transform *transform, uint32_t context, float *src,
+                      int8_t *codes, float *scales);
+
+struct art_attention_shape {
+    uint32_t tokens;
+    uint32_t heads;
+    uint32_t kv_heads;
+    uint32_t dim;
+    uint32_t position; /* of the first token; token t sees positions 0 .. position + t */
+    uint32_t context;  /* rows of the cache, at most 4096 */
+    float inverse_sqrt_dim;
+};
+
+struct art_cache {
+    const int8_t *key_codes; /* [kv_heads][context][dim] */
+    const float *key_scales; /* [kv_heads][context] */
+    const int8_t *value_codes;
+    const float *value_scales;
+};
+
+/* Bytes of scratch shared by the cores, for any position. */
+uint32_t art_attention_scratch_bytes(const struct art_attention_shape *shape);
+
+/* out [tokens][heads][dim]: softmax attention of each token over the cache, causal. */
+void art_attention(const struct art_team *team, const struct art_attention_shape *shape,
+                   const int8_t *query_codes, const float *query_scales,
+                   const struct art_cache *cache, void *scratch, float *out);
+
+#endif
