@@ -1,0 +1,1 @@
+"""Real weights -> integer codes with scales, and their packed layout in memory."""
