@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 import numpy as np
@@ -64,6 +64,13 @@ class QuantisedMatrix:
     def groups(self) -> int:
         """Scales per row; the last group may be short."""
         return 1 if self.group == CHANNEL else -(-self.depth // self.group)
+
+    def select_rows(self, rows: NDArray[np.int64]) -> QuantisedMatrix:
+        """The matrix of the given rows."""
+        minimums = None if self.minimums is None else self.minimums[rows]
+        return replace(
+            self, codes=self.codes[rows], scales=self.scales[rows], minimums=minimums
+        )
 
     def dequantise(self) -> NDArray[np.float32]:
         """The real values [rows, depth] that the codes stand for."""

@@ -91,17 +91,18 @@ def silu_mul(gate: F32, up: F32) -> F32:
     return (gate / (np.float32(1) + exp(-gate))) * up
 
 
-def attend(scores: F32, value_codes: I8, value_scales: F32) -> F32:
-    """Softmax of the scores [..., positions], applied to the quantised values.
+def attend(scores: F32, visible: NDArray[np.bool_], value_codes: I8, value_scales: F32) -> F32:
+    """Softmax of the visible scores [..., positions], applied to the quantised values.
 
     value_codes are [..., positions, dim], value_scales [..., positions]. Probabilities times value
     scales are rounded to 12 bits relative to their largest, so that the product is an integer sum.
     """
-    weights = exp(scores - np.max(scores, axis=-1, keepdims=True))
+    largest = np.max(np.where(visible, scores, -np.inf), axis=-1, keepdims=True)
+    weights = np.where(visible, exp(scores - largest), np.float32(0))
     total = tree_sum(weights)
     scaled = weights * value_scales
     step = scale_of(np.max(scaled, axis=-1), PROBABILITY_MAX)
     divisor = np.where(step == 0, np.float32(np.inf), step)
     codes = np.rint(scaled / divisor[..., None]).astype(np.float64)
-    sums = np.einsum("...p,...pd->...d", codes, value_codes.astype(np.float64))
+    sums = np.matmul(codes[..., None, :], value_codes.astype(np.float64))[..., 0, :]
     return sums.astype(np.int32).astype(np.float32) * (step / total)[..., None]

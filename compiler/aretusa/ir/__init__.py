@@ -1,0 +1,1 @@
+"""The graph: typed values, one frozen dataclass per op, a verifier and a text form."""

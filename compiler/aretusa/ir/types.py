@@ -1,0 +1,160 @@
+"""Types of values and weights. Shapes are row-major, innermost dimension last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from math import prod
+from typing import TYPE_CHECKING, Final
+
+from aretusa.quantization.schemes import CHANNEL, QuantisedMatrix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SUM_RUN: Final = 32  # activation codes are summed in runs of this length
+
+
+class DType(Enum):
+    """Element types; the value is the name in the text form."""
+
+    TOKEN = "token"  # int32 index into the vocabulary
+    F32 = "f32"  # IEEE-754 binary32
+    Q8 = "q8"  # int8 codes with one binary32 scale per row, a row being the last axis
+
+
+TOKENS: Final = "tokens"  # the symbolic dimension: new tokens of one step, 1 .. chunk_max
+
+Dim = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Shape and element type; the first dimension may be the symbol `tokens`."""
+
+    shape: tuple[Dim, ...]
+    dtype: DType
+
+    def __str__(self) -> str:
+        return f"{self.dtype.value}[{'x'.join(map(str, self.shape))}]"
+
+    @property
+    def depth(self) -> int:
+        """Length of a row."""
+        last = self.shape[-1]
+        assert isinstance(last, int), f"{self} has no constant last dimension"
+        return last
+
+    def dims(self, tokens: int) -> tuple[int, ...]:
+        """The shape with `tokens` filled in."""
+        return tuple(dim if isinstance(dim, int) else tokens for dim in self.shape)
+
+    def rows(self, tokens: int) -> int:
+        """Number of rows: the product of all dimensions but the last."""
+        return prod(self.dims(tokens)[:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A named result of one op."""
+
+    name: str
+    type: TensorType
+
+    def __str__(self) -> str:
+        return f"%{self.name}: {self.type}"
+
+
+@dataclass(frozen=True, slots=True)
+class VectorType:
+    """A vector of `size` binary32 numbers."""
+
+    size: int
+
+    def __str__(self) -> str:
+        return f"f32[{self.size}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenseType:
+    """A matrix [rows, depth] with `bits` per code; `bits` 32 is a matrix that is not quantised."""
+
+    rows: int
+    depth: int
+    bits: int
+    group: int = CHANNEL
+    zero: int = 0
+    has_minimum: bool = False
+
+    def __str__(self) -> str:
+        group = "" if self.group == CHANNEL else f" group {self.group}"
+        zero = f" zero {self.zero}" if self.zero else ""
+        minimum = " minimum" if self.has_minimum else ""
+        return f"w{self.bits}[{self.rows}x{self.depth}]{group}{zero}{minimum}"
+
+    @property
+    def groups(self) -> int:
+        """Scales per row."""
+        return 1 if self.group == CHANNEL else -(-self.depth // self.group)
+
+    @classmethod
+    def of(cls, matrix: QuantisedMatrix) -> DenseType:
+        """The type of a quantised matrix."""
+        return cls(
+            rows=matrix.rows,
+            depth=matrix.depth,
+            bits=matrix.bits,
+            group=matrix.group,
+            zero=matrix.zero,
+            has_minimum=matrix.minimums is not None,
+        )
+
+
+WeightType = VectorType | DenseType
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A named constant of the model; the name is Hugging Face's."""
+
+    name: str
+    type: WeightType
+
+    def __str__(self) -> str:
+        return f"@{self.name}: {self.type}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Keys or values of one layer for every position: int8 codes and one scale per head and position."""
+
+    name: str
+    heads: int
+    dim: int
+
+    def __str__(self) -> str:
+        return f"${self.name}: cache[{self.heads}x{self.dim}]"
+
+    def size_bytes(self, context: int) -> int:
+        """Codes and scales for `context` positions."""
+        return self.heads * context * (self.dim + 4)
+
+
+def q8_size_bytes(rows: int, depth: int) -> int:
+    """Bytes of quantised rows: codes, scales and sums, each part aligned to 4 bytes."""
+    codes = -(-rows * depth // 4) * 4
+    return codes + 4 * rows + 4 * rows * -(-depth // SUM_RUN)
+
+
+def value_size_bytes(tensor: TensorType, tokens: int) -> int:
+    """Bytes of a value when a step has `tokens` new tokens."""
+    match tensor.dtype:
+        case DType.Q8:
+            return q8_size_bytes(tensor.rows(tokens), tensor.depth)
+        case DType.F32 | DType.TOKEN:
+            return 4 * prod(tensor.dims(tokens))
+
+
+def weight_names(weights: Iterable[Weight]) -> list[str]:
+    """The names, in order."""
+    return [weight.name for weight in weights]

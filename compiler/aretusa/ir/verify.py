@@ -1,0 +1,96 @@
+"""Invariants that hold between passes; a violation is a bug of the pass that ran last."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, assert_never
+
+from aretusa.ir import ops
+from aretusa.ir.ops import Op, inputs, read_caches, result, weights, written_caches
+from aretusa.ir.types import DenseType, DType, VectorType
+
+if TYPE_CHECKING:
+    from aretusa.ir.graph import Graph
+    from aretusa.ir.types import Value
+
+
+def verify(graph: Graph, *, after: str) -> None:
+    """Check names, order, types and caches; `after` names the pass in the message."""
+    weight_types = graph.weight_types()
+    cache_names = {cache.name for cache in graph.caches}
+    assert len(weight_types) == len(graph.weights), f"{after}: a weight is declared twice"
+    defined: dict[str, Value] = {graph.tokens.name: graph.tokens}
+    filled: set[str] = set()
+    for op in graph.ops:
+        where = f"{after}: {type(op).__name__} in layer {op.layer}"
+        for value in inputs(op):
+            assert defined.get(value.name) == value, f"{where} reads {value}, not defined so before"
+        for name in weights(op):
+            assert name in weight_types, f"{where} reads the undeclared weight {name}"
+        filled.update(written_caches(op))
+        assert filled <= cache_names, f"{where} writes an undeclared cache"
+        assert filled.issuperset(read_caches(op)), f"{where} reads a cache before it is written"
+        _verify_types(graph, op, where)
+        out = result(op)
+        if out is not None:
+            assert out.name not in defined, f"{where} defines {out} twice"
+            defined[out.name] = out
+    assert defined.get(graph.logits.name) == graph.logits, f"{after}: the logits are not computed"
+
+
+def _verify_types(graph: Graph, op: Op, where: str) -> None:
+    """Shapes and element types of one op."""
+    match op:
+        case ops.Embed():
+            table = graph.weight_types()[op.table]
+            assert isinstance(table, DenseType), f"{where}: the table is not a matrix"
+            _same(where, (*op.tokens.type.shape, table.depth), op.out.type.shape)
+        case ops.Linear():
+            _verify_linear(graph, op, where)
+        case ops.RmsNorm() | ops.RmsNormQuantise():
+            _same(where, op.src.type.shape, op.out.type.shape)
+            norm = graph.weight_types()[op.weight]
+            assert norm == VectorType(op.src.type.depth), f"{where}: weight {norm}"
+        case ops.Quantise() | ops.Rope():
+            _same(where, op.src.type.shape, op.out.type.shape)
+        case ops.SplitHeads() | ops.MergeHeads() | ops.HeadsQuantise():
+            _same(where, (_elements(op.src),), (_elements(op.out),))
+        case ops.SiluMul() | ops.SiluMulQuantise():
+            _same(where, op.gate.type.shape, op.up.type.shape)
+            _same(where, op.gate.type.shape, op.out.type.shape)
+        case ops.Add():
+            _same(where, op.lhs.type.shape, op.rhs.type.shape)
+            _same(where, op.lhs.type.shape, op.out.type.shape)
+        case ops.SelectRow():
+            _same(where, (1, *op.src.type.shape[1:]), op.out.type.shape)
+        case ops.CacheAppend():
+            cache = graph.cache(op.cache)
+            _same(where, (cache.heads * cache.dim,), (prod(op.src.type.dims(1)[1:]),))
+        case ops.Attention() | ops.CachedAttention():
+            _same(where, (_elements(op.query),), (_elements(op.out),))
+        case _:
+            assert_never(op)
+    out = result(op)
+    quantises = isinstance(
+        op, ops.Quantise | ops.RmsNormQuantise | ops.SiluMulQuantise | ops.HeadsQuantise
+    )
+    assert out is None or (out.type.dtype is DType.Q8) == quantises, f"{where}: {out}"
+
+
+def _verify_linear(graph: Graph, op: ops.Linear, where: str) -> None:
+    matrix = graph.weight_types()[op.weight]
+    assert isinstance(matrix, DenseType), f"{where}: {op.weight} is not a matrix"
+    _same(where, (*op.src.type.shape[:-1], matrix.rows), op.out.type.shape)
+    assert op.src.type.depth == matrix.depth, f"{where}: depth {matrix.depth} for {op.src}"
+    if op.bias is not None:
+        assert graph.weight_types()[op.bias] == VectorType(matrix.rows), f"{where}: bias"
+    if op.residual is not None:
+        _same(where, op.residual.type.shape, op.out.type.shape)
+
+
+def _elements(value: Value) -> int:
+    return prod(value.type.dims(1))
+
+
+def _same(where: str, expected: tuple[object, ...], found: tuple[object, ...]) -> None:
+    assert expected == found, f"{where}: shape {found}, expected {expected}"

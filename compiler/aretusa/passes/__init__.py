@@ -1,0 +1,1 @@
+"""Graph -> Graph, one rewrite per module; pipeline.py lists them in order."""
