@@ -1,0 +1,90 @@
+"""Which tensors a configuration calls for, in Hugging Face names, and whether they are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aretusa.errors import ModelError
+from aretusa.frontend.printable import printable, printable_list
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from aretusa.frontend.llama_config import LlamaConfig
+
+EMBEDDING = "model.embed_tokens.weight"
+FINAL_NORM = "model.norm.weight"
+HEAD = "lm_head.weight"
+
+# Old exports store the rotary frequencies; they follow from the configuration.
+_HARMLESS_ENDING = ".rotary_emb.inv_freq"
+
+
+def expected_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
+    """Shape of every tensor that the model needs, in the order of the data flow."""
+    shapes: dict[str, tuple[int, ...]] = {EMBEDDING: (config.vocab_size, config.hidden_size)}
+    for layer in range(config.layers):
+        for name, shape in _layer_shapes(config).items():
+            shapes[f"model.layers.{layer}.{name}"] = shape
+    shapes[FINAL_NORM] = (config.hidden_size,)
+    if not config.ties_embeddings:
+        shapes[HEAD] = (config.vocab_size, config.hidden_size)
+    return shapes
+
+
+def _layer_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
+    hidden, q, kv = config.hidden_size, config.q_size, config.kv_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "input_layernorm.weight": (hidden,),
+        "self_attn.q_proj.weight": (q, hidden),
+        "self_attn.k_proj.weight": (kv, hidden),
+        "self_attn.v_proj.weight": (kv, hidden),
+    }
+    if config.has_qkv_bias:
+        shapes["self_attn.q_proj.bias"] = (q,)
+        shapes["self_attn.k_proj.bias"] = (kv,)
+        shapes["self_attn.v_proj.bias"] = (kv,)
+    if config.has_qk_norm:
+        shapes["self_attn.q_norm.weight"] = (config.head_dim,)
+        shapes["self_attn.k_norm.weight"] = (config.head_dim,)
+    return shapes | {
+        "self_attn.o_proj.weight": (hidden, q),
+        "post_attention_layernorm.weight": (hidden,),
+        "mlp.gate_proj.weight": (config.ffn_size, hidden),
+        "mlp.up_proj.weight": (config.ffn_size, hidden),
+        "mlp.down_proj.weight": (hidden, config.ffn_size),
+    }
+
+
+def check_shapes(found: Mapping[str, tuple[int, ...]], config: LlamaConfig, file: Path) -> None:
+    """Raise E0202 unless exactly the expected tensors are there with the expected shapes.
+
+    A stored head beside tied embeddings is left to the caller, who can compare the values.
+    """
+    expected = expected_shapes(config)
+    if config.ties_embeddings and HEAD in found:
+        expected[HEAD] = expected[EMBEDDING]
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise _mismatch(f"{len(missing)} tensors are missing: {printable_list(missing)}", file)
+    extra = sorted(n for n in found if n not in expected and not n.endswith(_HARMLESS_ENDING))
+    if extra:
+        raise _mismatch(f"{len(extra)} tensors are unexpected: {printable_list(extra)}", file)
+    wrong = [name for name, shape in expected.items() if found[name] != shape]
+    if wrong:
+        first = wrong[0]
+        raise _mismatch(
+            f"{len(wrong)} tensors have a wrong shape; '{printable(first)}': "
+            f"expected {list(expected[first])}, found {list(found[first])}",
+            file,
+        )
+
+
+def _mismatch(what: str, file: Path) -> ModelError:
+    fix = "Use the configuration that belongs to these weights."
+    if f"1 tensors are missing: '{HEAD}'" in what:
+        fix = "If the head is the embedding, set tie_word_embeddings to true in config.json."
+    return ModelError(
+        "E0202", what, file=file, why="the configuration and the weights disagree", fix=fix
+    )
