@@ -137,7 +137,8 @@ class Cache:
 
     def size_bytes(self, context: int) -> int:
         """Codes and scales for `context` positions."""
-        return self.heads * context * (self.dim + 4)
+        codes = -(-self.heads * context * self.dim // 4) * 4
+        return codes + 4 * self.heads * context
 
 
 def q8_size_bytes(rows: int, depth: int) -> int:

@@ -1,0 +1,98 @@
+"""Buffers of the rolled program and the epochs in which they are alive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, assert_never
+
+from aretusa.ir import ops
+from aretusa.ir.ops import inputs, result
+from aretusa.ir.types import value_size_bytes
+from aretusa.memory.placement import Buffer
+from aretusa.memory.scratch import attention_scratch_bytes, quantise_scratch_bytes
+from aretusa.schedule.epochs import epochs
+from aretusa.schedule.roll import HIDDEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aretusa.ir.graph import Graph
+    from aretusa.ir.ops import Op
+    from aretusa.schedule.roll import RolledGraph
+
+EXTERNAL: Final = frozenset({"tokens"})  # handed in by the token loop
+
+
+def scratch_name(index: int) -> str:
+    """Name of the scratch buffer of op number `index` of its body."""
+    return f"scratch{index}"
+
+
+def scratch_bytes(op: Op, graph: Graph) -> int:
+    """Scratch that the op's kernel shares among the cores."""
+    chunk = graph.chunk_max
+    match op:
+        case ops.RmsNormQuantise() | ops.Quantise():
+            return quantise_scratch_bytes(op.src.type.rows(chunk), op.src.type.depth)
+        case ops.SiluMulQuantise():
+            return quantise_scratch_bytes(op.gate.type.rows(chunk), op.gate.type.depth)
+        case ops.CachedAttention():
+            _, heads, dim = op.query.type.dims(chunk)
+            return attention_scratch_bytes(heads=heads, dim=dim, context=graph.context)
+        case (
+            ops.Embed()
+            | ops.Linear()
+            | ops.RmsNorm()
+            | ops.SplitHeads()
+            | ops.MergeHeads()
+            | ops.Rope()
+            | ops.Attention()
+            | ops.SiluMul()
+            | ops.Add()
+            | ops.SelectRow()
+            | ops.HeadsQuantise()
+            | ops.CacheAppend()
+        ):
+            return 0
+        case _:
+            assert_never(op)
+
+
+def buffers(graph: Graph, rolled: RolledGraph) -> list[Buffer]:
+    """Every buffer with its largest size and the hull of its lives; layers share one time span."""
+    longest = max((len(epochs(kind.ops)) for kind in rolled.kinds), default=0)
+    bodies: list[tuple[int, Sequence[Op]]] = [(0, rolled.prologue)]
+    bodies += [(1, kind.ops) for kind in rolled.kinds]
+    bodies.append((1 + longest, rolled.epilogue))
+    end = longest + len(epochs(rolled.epilogue))
+    found: dict[str, Buffer] = {}
+    for start, body in bodies:
+        for name, size_bytes, step in _uses(graph, body, start):
+            first, last = (0, end) if name == HIDDEN else (step, step)
+            _widen(found, Buffer(name, size_bytes, first, last))
+    return list(found.values())
+
+
+def _widen(found: dict[str, Buffer], use: Buffer) -> None:
+    known = found.get(use.name, use)
+    found[use.name] = Buffer(
+        use.name,
+        max(known.size_bytes, use.size_bytes),
+        min(known.first, use.first),
+        max(known.last, use.last),
+    )
+
+
+def _uses(graph: Graph, body: Sequence[Op], start: int) -> Iterator[tuple[str, int, int]]:
+    """(buffer, bytes, epoch) for every touch."""
+    index = 0
+    for step, epoch in enumerate(epochs(body), start):
+        for op in epoch:
+            out = result(op)
+            for value in (*inputs(op), *(() if out is None else (out,))):
+                if value.name not in EXTERNAL:
+                    yield value.name, value_size_bytes(value.type, graph.chunk_max), step
+            scratch = scratch_bytes(op, graph)
+            if scratch:
+                yield scratch_name(index), scratch, step
+            index += 1
+

@@ -1,0 +1,242 @@
+"""MemoryPlan: the place of every constant, cache and buffer, by preference and first fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from aretusa.errors import CapacityError
+from aretusa.ir import ops
+from aretusa.ir.types import DenseType
+from aretusa.memory.lifetimes import buffers
+from aretusa.memory.matrix_parts import matrix_parts
+from aretusa.memory.placement import Slot, align, peak_bytes, place
+from aretusa.target.description import MemoryId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aretusa.ir.graph import Graph
+    from aretusa.schedule.roll import RolledGraph
+    from aretusa.target.description import Target
+
+IMAGE_HEADER_BYTES: Final = 64
+IMAGE_CHUNK_BYTES: Final = 65536
+ROPE_COSINE: Final = "rope.cosine"
+ROPE_SINE: Final = "rope.sine"
+TOKENIZER: Final = "tokenizer"
+WORKSPACE: Final = "workspace"
+
+_HOT: Final = (MemoryId.MRAM, MemoryId.SRAM, MemoryId.L3)  # read in full for every token
+_COLD: Final = (MemoryId.L3, MemoryId.SRAM, MemoryId.MRAM)  # one row per token
+_SMALL: Final = (MemoryId.L2, MemoryId.L3)
+_BUFFERS: Final = (MemoryId.L1, MemoryId.L2, MemoryId.L3)
+
+
+class RegionKind(Enum):
+    """What lies in a region."""
+
+    WEIGHT = "weight"
+    TABLE = "table"
+    TOKENIZER = "tokenizer"
+    CACHE = "cache"
+    WORKSPACE = "workspace"
+    BUFFER = "buffer"
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the region is part of an image."""
+        return self in {RegionKind.WEIGHT, RegionKind.TABLE, RegionKind.TOKENIZER}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Bytes with a name. Buffers are alive from epoch `first` to `last`; the rest always."""
+
+    name: str
+    kind: RegionKind
+    memory: MemoryId
+    offset_bytes: int
+    size_bytes: int
+    first: int = 0
+    last: int = -1
+
+    @property
+    def end_bytes(self) -> int:
+        """First byte after the region."""
+        return self.offset_bytes + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPlan:
+    """Where everything lies. Constants of a memory stand first, behind its image header."""
+
+    target: Target
+    regions: tuple[Region, ...]
+
+    def region(self, name: str) -> Region:
+        """The region of that name."""
+        return next(region for region in self.regions if region.name == name)
+
+    def within(self, memory: MemoryId) -> list[Region]:
+        """Regions of one memory by offset."""
+        found = [region for region in self.regions if region.memory is memory]
+        return sorted(found, key=lambda region: (region.offset_bytes, region.name))
+
+    def constants(self, memory: MemoryId) -> list[Region]:
+        """Regions of one memory that its image holds."""
+        return [region for region in self.within(memory) if region.kind.is_constant]
+
+    def used_bytes(self, memory: MemoryId) -> int:
+        """Bytes up to the end of the last region."""
+        return max((region.end_bytes for region in self.within(memory)), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A region before it has a place."""
+
+    name: str
+    kind: RegionKind
+    size_bytes: int
+    preference: tuple[MemoryId, ...]
+
+
+def image_header_bytes(capacity_bytes: int) -> int:
+    """Header and CRC table of an image of any size up to the capacity."""
+    words = -(-capacity_bytes // IMAGE_CHUNK_BYTES)
+    return -(-(IMAGE_HEADER_BYTES + 4 * words) // 64) * 64
+
+
+def plan_memory(
+    graph: Graph,
+    rolled: RolledGraph,
+    target: Target,
+    *,
+    tokenizer_bytes: int,
+    workspace_bytes: int,
+) -> MemoryPlan:
+    """Place everything; raises CapacityError naming what found no room."""
+    arenas = _place_buffers(graph, rolled, target)
+    free = {
+        memory.id: memory.capacity_bytes
+        - image_header_bytes(memory.capacity_bytes)
+        - align(peak_bytes(arenas[memory.id]))
+        for memory in target.memories
+    }
+    placed: dict[MemoryId, list[_Wish]] = {memory: [] for memory in MemoryId}
+    wishes = [
+        *_caches(graph),
+        _Wish(WORKSPACE, RegionKind.WORKSPACE, workspace_bytes, _SMALL),
+        *_constants(graph, tokenizer_bytes),
+    ]
+    for wish in wishes:
+        size_bytes = align(wish.size_bytes)
+        home = next((memory for memory in wish.preference if free[memory] >= size_bytes), None)
+        if home is None:
+            last = wish.preference[-1]
+            raise CapacityError(
+                "E0401",
+                what=f"{wish.kind.value} {wish.name!r}",
+                memory=last.name,
+                need_bytes=size_bytes,
+                free_bytes=free[last],
+                fix="Choose fewer context positions, fewer bits, or a target with more memory",
+            )
+        free[home] -= size_bytes
+        placed[home].append(wish)
+    regions: list[Region] = []
+    for memory in target.memories:
+        start = image_header_bytes(memory.capacity_bytes)
+        regions.extend(_lay_out(memory.id, placed[memory.id], arenas[memory.id], start))
+    return MemoryPlan(target=target, regions=tuple(regions))
+
+
+def _place_buffers(
+    graph: Graph, rolled: RolledGraph, target: Target
+) -> dict[MemoryId, list[Slot]]:
+    arenas: dict[MemoryId, list[Slot]] = {memory: [] for memory in MemoryId}
+    homeless = buffers(graph, rolled)
+    for memory in _BUFFERS:
+        capacity = target.memory(memory).capacity_bytes
+        arenas[memory], homeless = place(homeless, capacity - image_header_bytes(capacity))
+    if homeless:
+        last = target.memory(_BUFFERS[-1])
+        raise CapacityError(
+            "E0401",
+            what=f"buffer {homeless[0].name!r}",
+            memory=last.id.name,
+            need_bytes=homeless[0].size_bytes,
+            free_bytes=last.capacity_bytes - peak_bytes(arenas[last.id]),
+            fix="Choose a smaller --chunk, fewer context positions, or a target with more memory",
+        )
+    return arenas
+
+
+def _caches(graph: Graph) -> list[_Wish]:
+    return [
+        _Wish(cache.name, RegionKind.CACHE, cache.size_bytes(graph.context), _SMALL)
+        for cache in graph.caches
+    ]
+
+
+def _constants(graph: Graph, tokenizer_bytes: int) -> list[_Wish]:
+    """Hot matrices first, in the order of their use; vectors and tables; the cold embedding last."""
+    biases = matrix_biases(graph)
+    hot = {op.weight for op in graph.ops if isinstance(op, ops.Linear)}
+    matrices: dict[bool, list[_Wish]] = {True: [], False: []}
+    vectors: list[_Wish] = []
+    for weight in graph.weights:
+        if isinstance(weight.type, DenseType):
+            is_hot = weight.name in hot
+            size = matrix_parts(weight.type, has_bias=weight.name in biases).size_bytes
+            preference = _HOT if is_hot else _COLD
+            matrices[is_hot].append(_Wish(weight.name, RegionKind.WEIGHT, size, preference))
+        elif weight.name not in biases.values():
+            vectors.append(_Wish(weight.name, RegionKind.WEIGHT, 4 * weight.type.size, _SMALL))
+    rope_bytes = 4 * graph.context * graph.rope_dim // 2
+    tables = [_Wish(name, RegionKind.TABLE, rope_bytes, _SMALL) for name in (ROPE_COSINE, ROPE_SINE)]
+    tokenizer = _Wish(TOKENIZER, RegionKind.TOKENIZER, tokenizer_bytes, _SMALL)
+    return [*vectors, *tables, tokenizer, *matrices[True], *matrices[False]]
+
+
+def matrix_biases(graph: Graph) -> dict[str, str]:
+    """Bias of each matrix that has one; it is stored with the matrix."""
+    return {
+        op.weight: op.bias
+        for op in graph.ops
+        if isinstance(op, ops.Linear) and op.bias is not None
+    }
+
+
+def _lay_out(
+    memory: MemoryId, wishes: Sequence[_Wish], arena: Iterable[Slot], start: int
+) -> list[Region]:
+    """Constants first, then caches and workspace, then the arena of the buffers."""
+    regions: list[Region] = []
+    cursor = start
+    for wish in sorted(wishes, key=lambda wish: not wish.kind.is_constant):
+        regions.append(
+            Region(
+                name=wish.name,
+                kind=wish.kind,
+                memory=memory,
+                offset_bytes=cursor,
+                size_bytes=wish.size_bytes,
+            )
+        )
+        cursor = align(cursor + wish.size_bytes)
+    regions.extend(
+        Region(
+            name=slot.buffer.name,
+            kind=RegionKind.BUFFER,
+            memory=memory,
+            offset_bytes=cursor + slot.offset_bytes,
+            size_bytes=slot.buffer.size_bytes,
+            first=slot.buffer.first,
+            last=slot.buffer.last,
+        )
+        for slot in arena
+    )
+    return regions

@@ -1,0 +1,1 @@
+"""The order of kernels and barriers: layers rolled into loops, epochs between barriers."""

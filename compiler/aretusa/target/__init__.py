@@ -1,0 +1,1 @@
+"""Facts of the chip, no behaviour: numbers stand in siracusa.toml with unit and source."""

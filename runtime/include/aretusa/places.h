@@ -1,0 +1,47 @@
+/* Places: (memory, offset) pairs of generated tables, and how they become pointers.
+ *
+ * Tables hold offsets, not pointers, so that they are the same on a 64-bit host. */
+#ifndef ARETUSA_PLACES_H
+#define ARETUSA_PLACES_H
+
+#include <stdint.h>
+
+#include "aretusa/kernels.h"
+#include "aretusa/platform.h"
+
+enum { ART_ALIGN_BYTES = 32 };
+
+struct art_place {
+    uint8_t memory; /* enum art_memory */
+    uint32_t offset_bytes;
+};
+
+enum art_matrix_part { ART_HAS_MINIMUMS = 1, ART_HAS_BIAS = 2 };
+
+/* A packed matrix: codes, scales, minimums, bias, each part aligned to ART_ALIGN_BYTES. */
+struct art_matrix_place {
+    uint8_t memory; /* enum art_memory */
+    uint8_t form;   /* enum art_matrix_form */
+    uint8_t zero;
+    uint8_t parts; /* enum art_matrix_part, or-ed */
+    uint16_t group;
+    uint32_t rows;
+    uint32_t depth;
+    uint32_t offset_bytes;
+};
+
+/* First byte of a place. */
+void *art_at(const struct art_place *place);
+
+/* Pointers to the parts of a matrix. */
+struct art_matrix art_matrix_at(const struct art_matrix_place *place);
+
+/* Quantised rows in one buffer: codes, scales, sums, each part aligned to 4 bytes. */
+struct art_rows art_rows_at(const struct art_place *place, uint32_t rows, uint32_t depth);
+
+/* Codes of a key or value cache of heads * context rows; the scales follow. */
+int8_t *art_cache_codes_at(const struct art_place *place);
+float *art_cache_scales_at(const struct art_place *place, uint32_t heads, uint32_t context,
+                           uint32_t dim);
+
+#endif
