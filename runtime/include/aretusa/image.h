@@ -8,7 +8,9 @@
  *                                            60  CRC-32C of bytes 0 .. 59 and of the table
  *        64  crc[chunk_count], zero padding up to header_bytes, data
  *
- * All words little endian. Chunk i covers data bytes i * chunk_bytes onwards; the last may be short. */
+ * All words little endian; the image starts at a multiple of 4. Chunk i covers data bytes
+ * i * chunk_bytes onwards; the last may be short. chunk_bytes is a multiple of 4. The table is the
+ * chunk_count words without the padding. */
 #ifndef ARETUSA_IMAGE_H
 #define ARETUSA_IMAGE_H
 
@@ -20,8 +22,9 @@ enum { ART_IMAGE_VERSION = 1, ART_IMAGE_HEADER_BYTES = 64, ART_IMAGE_CHUNK_BYTES
 
 #define ART_IMAGE_MAGIC 0x49545241u /* "ARTI" */
 
-/* Check a header that claims to fit capacity_bytes. Returns ART_EXIT_OK or the exit code of what is
- * wrong. */
+/* Check a header that claims to fit capacity_bytes; model_hash is 64 lowercase hexadecimal digits.
+ * Returns ART_EXIT_OK or the exit code of what is wrong: MAGIC (or version), LENGTH, CRC (of header
+ * and table), MODEL (hash or memory number), tried in this order. */
 enum art_exit art_image_check_header(const void *image, uint32_t capacity_bytes,
                                      const char *model_hash, enum art_memory memory);
 

@@ -2,8 +2,8 @@
  *
  * Every kernel is called by every core of the team with the same arguments and shares the work
  * among them. A kernel may cross barriers inside; it does not wait for its own results at the end,
- * so the caller puts a barrier before the first reader. The arithmetic is docs/arithmetic.md, bit for
- * bit; the same functions in NumPy are compiler/aretusa/reference/arithmetic.py. */
+ * so the caller puts a barrier before the first reader. The arithmetic is docs/arithmetic.md, bit
+ * for bit; the same functions in NumPy are compiler/aretusa/reference/arithmetic.py. */
 #ifndef ARETUSA_KERNELS_H
 #define ARETUSA_KERNELS_H
 
@@ -14,15 +14,17 @@
 enum {
     ART_BLOCK_ROWS = 8, /* rows of a matrix that are stored interleaved */
     ART_SUM_RUN = 32,   /* activation codes are summed in runs of this length */
-    ART_EXP_STEPS = 32
+    ART_EXP_STEPS = 32,
+    ART_HEAD_DIM_MAX = 256,          /* a head's row with a norm is squared on the stack */
+    ART_ATTENTION_CONTEXT_MAX = 4096 /* 4096 * 4095 * 127 < 2^31 */
 };
 
 /* Rows of int8 codes with one scale each, as a quantising kernel leaves them.
  * sums[r][j] is the sum of the codes 32 j .. 32 j + 31 of row r (the last run may be shorter). */
 struct art_rows {
-    int8_t *codes;   /* [rows][depth], row r starts at r * depth */
-    float *scales;   /* [rows] */
-    int32_t *sums;   /* [rows][(depth + 31) / 32] */
+    int8_t *codes; /* [rows][depth], row r starts at r * depth */
+    float *scales; /* [rows] */
+    int32_t *sums; /* [rows][(depth + 31) / 32] */
 };
 
 enum art_matrix_form {
@@ -35,9 +37,10 @@ enum art_matrix_form {
 /* A weight matrix in its packed layout. Rows are stored in blocks of eight, padded with zeros.
  *
  * W8: codes[block][k][lane] int8.
- * W4: codes[block][k] uint32; the unsigned nibble of lane l stands at bit 4 * (l / 2) + 16 * (l % 2).
- * Channel scales: float [block][lane]. Group scales and minimums: binary16 [block][group][lane].
- * value(row, k) = scale * (code - zero) + minimum; zero is 0 for W8, 0 or 8 for W4. */
+ * W4: codes[block][k] uint32; the unsigned nibble of lane l stands at bit 4 * (l / 2) + 16 * (l %
+ * 2). Channel scales: float [block][lane]. Group scales and minimums: binary16
+ * [block][group][lane]. value(row, k) = scale * (code - zero) + minimum; zero is 0 for W8, 0 or 8
+ * for W4. */
 struct art_matrix {
     const void *codes;
     const void *scales;
@@ -54,8 +57,8 @@ struct art_matrix {
 void art_embed(const struct art_team *team, const struct art_matrix *table, const int32_t *tokens,
                uint32_t count, float *out);
 
-/* out[t][r] = residual[t][r] + (matrix * rows of src + bias)[t][r]; residual may be null and may be out.
- * Output channels are shared in blocks of eight rows. */
+/* out[t][r] = residual[t][r] + (matrix * rows of src + bias)[t][r]; residual may be null and may be
+ * out. Output channels are shared in blocks of eight rows. */
 void art_linear(const struct art_team *team, const struct art_matrix *matrix,
                 const struct art_rows *src, uint32_t tokens, const float *residual, float *out);
 
@@ -98,7 +101,8 @@ struct art_heads_shape {
 };
 
 /* Transform and quantise each head of src [tokens][heads][dim] by itself:
- * codes [tokens][heads][dim], scales [tokens][heads]. Works in place in src (src is overwritten). */
+ * codes [tokens][heads][dim], scales [tokens][heads]. Works in place in src (src is overwritten).
+ */
 void art_heads_quantise(const struct art_team *team, const struct art_heads_shape *shape,
                         const struct art_head_transform *transform, float *src, int8_t *codes,
                         float *scales);

@@ -1,0 +1,55 @@
+/* Rounding and number formats without libm. */
+#ifndef ARETUSA_KERNELS_FLOAT_BITS_H
+#define ARETUSA_KERNELS_FLOAT_BITS_H
+
+#include <stdint.h>
+
+/* The smallest normal binary32 number: a scale below it counts as zero. */
+#define ART_SCALE_MIN 0x1p-126f
+
+union art_float_bits {
+    float value;
+    uint32_t bits;
+};
+
+static inline uint32_t art_bits_of_float(float value)
+{
+    const union art_float_bits both = {.value = value};
+    return both.bits;
+}
+
+static inline float art_float_of_bits(uint32_t bits)
+{
+    const union art_float_bits both = {.bits = bits};
+    return both.value;
+}
+
+static inline float art_magnitude(float value)
+{
+    return __builtin_fabsf(value); /* one instruction, never a call */
+}
+
+/* The nearest integer, ties to even, for |value| < 2^22. 1.5 * 2^23 is added: there the spacing of
+ * binary32 is one, so the addition itself rounds and the low bits are the integer. Any other value
+ * gives some integer. */
+static inline int32_t art_round(float value)
+{
+    return (int32_t)(art_bits_of_float(value + 0x1.8p23f) - 0x4b400000u);
+}
+
+/* binary16 to binary32, exact for every finite number. The 15 low bits are moved to where they mean
+ * the same number times 2^-112, subnormals included. */
+static inline float art_widen_half(uint16_t half)
+{
+    const uint32_t moved = ((uint32_t)half & 0x8000u) << 16 | ((uint32_t)half & 0x7fffu) << 13;
+    return art_float_of_bits(moved) * 0x1p112f;
+}
+
+/* largest / code_max, or 0 where that is not a normal number: such a row has only zero codes. */
+static inline float art_scale_of(float largest, float code_max)
+{
+    const float scale = largest / code_max;
+    return scale < ART_SCALE_MIN ? 0.0f : scale;
+}
+
+#endif

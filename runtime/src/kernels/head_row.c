@@ -1,0 +1,50 @@
+#include "head_row.h"
+
+#include "float_bits.h"
+#include "quantise_rows.h"
+#include "square_root.h"
+#include "tree_sum.h"
+
+static void normalise(const struct art_head_transform *transform, uint32_t dim, float *row)
+{
+    float squares[ART_HEAD_DIM_MAX];
+    for (uint32_t i = 0; i < dim; i++) {
+        squares[i] = row[i] * row[i];
+    }
+    const float mean = art_tree_sum(squares, dim) / (float)dim;
+    const float inverse = 1.0f / art_square_root(mean + transform->norm_eps);
+    for (uint32_t i = 0; i < dim; i++) {
+        row[i] = (row[i] * inverse) * transform->norm_weight[i];
+    }
+}
+
+static void rotate(const float *cosine, const float *sine, uint32_t half, float *row)
+{
+    for (uint32_t i = 0; i < half; i++) {
+        const float lower = row[i];
+        const float upper = row[half + i];
+        row[i] = lower * cosine[i] - upper * sine[i];
+        row[half + i] = upper * cosine[i] + lower * sine[i];
+    }
+}
+
+float art_head_row(const struct art_head_transform *transform, uint32_t dim, uint32_t position,
+                   float *row, int8_t *codes)
+{
+    if (transform->norm_weight) {
+        normalise(transform, dim, row);
+    }
+    if (transform->rope_cosine) {
+        const uint32_t half = dim / 2;
+        rotate(transform->rope_cosine + position * half, transform->rope_sine + position * half,
+               half, row);
+    }
+    float largest = 0.0f;
+    for (uint32_t i = 0; i < dim; i++) {
+        const float magnitude = art_magnitude(row[i]);
+        largest = magnitude > largest ? magnitude : largest;
+    }
+    const float scale = art_scale_of(largest, 127.0f);
+    (void)art_quantise_run(row, dim, scale, codes);
+    return scale;
+}

@@ -1,0 +1,91 @@
+#include "quantise_rows.h"
+
+#include "float_bits.h"
+#include "tree_sum.h"
+
+/* Runs of 32 elements are dealt to the cores round robin across the rows: a core's first run of the
+ * next row stands where its last one of this row left off. */
+
+uint32_t art_quantise_scratch_bytes(uint32_t tokens, uint32_t depth)
+{
+    const uint32_t lane_elements = (depth + ART_LANES - 1) / ART_LANES;
+    return (2 * tokens + lane_elements) * ART_LANES * (uint32_t)sizeof(float);
+}
+
+int32_t art_quantise_run(const float *values, uint32_t count, float scale, int8_t *codes)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t code = scale > 0.0f ? art_round(values[i] / scale) : 0;
+        codes[i] = (int8_t)code;
+        sum += code;
+    }
+    return sum;
+}
+
+static uint32_t run_length(uint32_t depth, uint32_t run)
+{
+    const uint32_t left = depth - run * ART_SUM_RUN;
+    return left < ART_SUM_RUN ? left : ART_SUM_RUN;
+}
+
+static void find_maxima(const struct art_team *team, const struct art_row_source *source,
+                        float *maxima)
+{
+    const uint32_t runs = (source->depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
+    float values[ART_SUM_RUN];
+    uint32_t run = team->core;
+    for (uint32_t row = 0; row < source->rows; row++) {
+        float largest = 0.0f;
+        for (; run < runs; run += team->cores) {
+            const uint32_t count = run_length(source->depth, run);
+            source->fill(source->context, row, run * ART_SUM_RUN, count, values);
+            for (uint32_t i = 0; i < count; i++) {
+                const float magnitude = art_magnitude(values[i]);
+                largest = magnitude > largest ? magnitude : largest;
+            }
+        }
+        run -= runs;
+        maxima[row * ART_CORES_MAX + team->core] = largest;
+    }
+}
+
+static float row_scale(const struct art_team *team, const float *maxima)
+{
+    float largest = maxima[0];
+    for (uint32_t core = 1; core < team->cores; core++) {
+        largest = maxima[core] > largest ? maxima[core] : largest;
+    }
+    return art_scale_of(largest, 127.0f);
+}
+
+static void write_codes(const struct art_team *team, const struct art_row_source *source,
+                        const float *maxima, const struct art_rows *out)
+{
+    const uint32_t depth = source->depth;
+    const uint32_t runs = (depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
+    float values[ART_SUM_RUN];
+    uint32_t run = team->core;
+    for (uint32_t row = 0; row < source->rows; row++) {
+        const float scale = row_scale(team, maxima + row * ART_CORES_MAX);
+        for (; run < runs; run += team->cores) {
+            const uint32_t first = run * ART_SUM_RUN;
+            const uint32_t count = run_length(depth, run);
+            source->fill(source->context, row, first, count, values);
+            out->sums[row * runs + run] =
+                art_quantise_run(values, count, scale, out->codes + row * depth + first);
+        }
+        run -= runs;
+        if (row % team->cores == team->core) {
+            out->scales[row] = scale;
+        }
+    }
+}
+
+void art_quantise_rows(const struct art_team *team, const struct art_row_source *source,
+                       float *maxima, const struct art_rows *out)
+{
+    find_maxima(team, source, maxima);
+    art_platform_barrier(team);
+    write_codes(team, source, maxima, out);
+}
