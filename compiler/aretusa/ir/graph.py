@@ -39,6 +39,10 @@ class Graph:
         """The cache of that name."""
         return next(cache for cache in self.caches if cache.name == name)
 
+    def role_cache(self, role: str) -> Cache:
+        """Any layer's cache of that role; those of one kind of layer have equal shapes."""
+        return next(cache for cache in self.caches if cache.name.endswith(f".{role}"))
+
     def readers(self) -> dict[str, list[Op]]:
         """The ops that read each value, by the value's name."""
         table: dict[str, list[Op]] = {}

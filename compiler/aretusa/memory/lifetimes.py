@@ -32,12 +32,19 @@ def scratch_bytes(op: Op, graph: Graph) -> int:
     chunk = graph.chunk_max
     match op:
         case ops.RmsNormQuantise() | ops.Quantise():
-            return quantise_scratch_bytes(op.src.type.rows(chunk), op.src.type.depth)
+            return quantise_scratch_bytes(
+                tokens=op.src.type.rows(chunk), depth=op.src.type.depth
+            )
         case ops.SiluMulQuantise():
-            return quantise_scratch_bytes(op.gate.type.rows(chunk), op.gate.type.depth)
+            return quantise_scratch_bytes(
+                tokens=op.gate.type.rows(chunk), depth=op.gate.type.depth
+            )
         case ops.CachedAttention():
-            _, heads, dim = op.query.type.dims(chunk)
-            return attention_scratch_bytes(heads=heads, dim=dim, context=graph.context)
+            heads = op.query.type.dims(chunk)[1]
+            kv_heads = graph.role_cache(op.key_cache).heads
+            return attention_scratch_bytes(
+                tokens=chunk, heads=heads, kv_heads=kv_heads, context=graph.context
+            )
         case (
             ops.Embed()
             | ops.Linear()

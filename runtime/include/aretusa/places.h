@@ -16,7 +16,7 @@ struct art_place {
     uint32_t offset_bytes;
 };
 
-enum art_matrix_part { ART_HAS_MINIMUMS = 1, ART_HAS_BIAS = 2 };
+enum art_matrix_part { ART_HAS_MINIMUMS = 1, ART_HAS_BIAS = 2, ART_HAS_BOTH = 3 };
 
 /* A packed matrix: codes, scales, minimums, bias, each part aligned to ART_ALIGN_BYTES. */
 struct art_matrix_place {

@@ -1,0 +1,1 @@
+"""Decisions -> files: C from templates, weight images, the build directory."""

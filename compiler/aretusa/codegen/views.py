@@ -1,0 +1,122 @@
+"""What the templates may read: plain strings and numbers, decided earlier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceView:
+    """A named place in a memory."""
+
+    name: str
+    memory: str
+    offset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixView:
+    """One row of a matrix table."""
+
+    memory: str
+    form: str
+    zero: int
+    parts: str
+    group: int
+    rows: int
+    depth: int
+    offset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixTableView:
+    """A table of matrices that play one role, one row per layer of a kind."""
+
+    name: str
+    rows: tuple[MatrixView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceTableView:
+    """A table of vectors or caches that play one role."""
+
+    name: str
+    rows: tuple[PlaceView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallView:
+    """One kernel call in its own function.
+
+    `kernel` selects the template's branch. Pointers are C expressions made by codegen/calls.py.
+    """
+
+    function: str
+    comment: str
+    kernel: str
+    profile_row: int
+    tokens: str
+    depth: int = 0
+    heads: int = 0
+    kv_heads: int = 0
+    dim: int = 0
+    eps: str = "0.0f"
+    inverse_sqrt_dim: str = "0.0f"
+    src: str = ""
+    second: str = ""
+    out: str = ""
+    scratch: str = ""
+    table: str = ""
+    weight: str = "NULL"
+    residual: str = "NULL"
+    rope: bool = False
+    keys: str = ""
+    values: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyView:
+    """A function that runs epochs of calls with a barrier after each."""
+
+    function: str
+    comment: str
+    epochs: tuple[tuple[CallView, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerOrderView:
+    """Which kind, and which row of its tables, runs as layer 0, 1, ..."""
+
+    kind: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkView:
+    """Everything that network.c.j2 reads."""
+
+    tool: str
+    scheme: str
+    model_hash: str
+    vocabulary: int
+    context: int
+    chunk_max: int
+    layers: int
+    hidden_size: int
+    buffers: tuple[PlaceView, ...]
+    places: tuple[PlaceView, ...]
+    matrices: tuple[MatrixTableView, ...]
+    vectors: tuple[PlaceTableView, ...]
+    caches: tuple[PlaceTableView, ...]
+    embed: BodyView
+    kinds: tuple[BodyView, ...]
+    order: tuple[LayerOrderView, ...]
+    head: BodyView
+    logits: str
+    images: tuple[PlaceView, ...]
+    tokenizer: PlaceView
+    tokenizer_bytes: int
+    workspace: PlaceView
+    workspace_bytes: int
+    stop_tokens: tuple[int, ...]
+    profile_rows: int
