@@ -137,6 +137,7 @@ def hf_config(config: LlamaConfig) -> dict[str, object]:
         "rope_theta": config.rope_theta,
         "rope_scaling": None,
         "hidden_act": "silu",
+        "sliding_window": None,
         "tie_word_embeddings": config.ties_embeddings,
         "bos_token_id": 1,
         "eos_token_id": 2,

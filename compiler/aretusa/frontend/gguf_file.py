@@ -30,9 +30,12 @@ _DEFAULT_ALIGNMENT_BYTES = 32
 _ALIGNMENT_LIMIT_BYTES = 2**16
 
 _STRING, _ARRAY, _BOOL = 8, 9, 7
-_NUMBER_FORMATS = {
-    0: "<u1", 1: "<i1", 2: "<u2", 3: "<i2", 4: "<u4", 5: "<i4",
-    6: "<f4", 7: "<u1", 10: "<u8", 11: "<i8", 12: "<f8",
+_NUMBER_DTYPES = {
+    type_id: np.dtype(text)
+    for type_id, text in {
+        0: "<u1", 1: "<i1", 2: "<u2", 3: "<i2", 4: "<u4", 5: "<i4",
+        6: "<f4", 7: "<u1", 10: "<u8", 11: "<i8", 12: "<f8",
+    }.items()
 }  # fmt: skip
 # The least bytes that one key with its value, or one row of the tensor table, can take.
 _LEAST_VALUE_BYTES = 8 + 4 + 1
@@ -41,12 +44,12 @@ _LEAST_TENSOR_BYTES = 8 + 4 + 8 + 4 + 8
 
 @dataclass(frozen=True, slots=True)
 class GgufTensor:
-    """One tensor; shape as [rows, depth]; `begin` counts from the start of the file."""
+    """One tensor; shape as [rows, depth]; `begin_byte` counts from the start of the file."""
 
     name: str
     element: ElementType
     shape: tuple[int, ...]
-    begin: int
+    begin_byte: int
     size_bytes: int
 
 
@@ -61,7 +64,7 @@ class GgufFile:
     def raw(self, name: str) -> bytes:
         """The bytes of one tensor."""
         tensor = self.tensors[name]
-        return self.mapped.data[tensor.begin : tensor.begin + tensor.size_bytes]
+        return self.mapped.data[tensor.begin_byte : tensor.begin_byte + tensor.size_bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +130,17 @@ class _Cursor:
 
     def number(self, type_id: int) -> int | float:
         """One number of a metadata type."""
-        dtype = np.dtype(_NUMBER_FORMATS[type_id])
+        dtype = _NUMBER_DTYPES[type_id]
         self.need(dtype.itemsize, "a number")
         value: int | float = np.frombuffer(self._take(dtype.itemsize), dtype)[0].item()
         return value
 
     def count(self, least_bytes: int) -> int:
         """A 64-bit count of things that take at least `least_bytes` each."""
-        count = int(self.number(10))
-        self.need(count * least_bytes, f"a list of {count:,}")
+        # Read without NumPy: a vocabulary has half a million strings with a count each.
+        self.need(8, "a count")
+        count = int.from_bytes(self._take(8), "little")
+        self.need(count * least_bytes, "a list or string")
         return count
 
     def text(self) -> str:
@@ -172,7 +177,7 @@ class _Cursor:
     def _scalar(self, type_id: int) -> MetadataScalar:
         if type_id == _STRING:
             return self.text()
-        if type_id not in _NUMBER_FORMATS:
+        if type_id not in _NUMBER_DTYPES:
             raise self.broken(f"metadata type {type_id} is unknown")
         value = self.number(type_id)
         return bool(value) if type_id == _BOOL else value
@@ -182,9 +187,9 @@ class _Cursor:
         if type_id == _STRING:
             length = self._array_length(8)
             return [self.text() for _ in range(length)]
-        if type_id not in _NUMBER_FORMATS:
+        if type_id not in _NUMBER_DTYPES:
             raise self.broken(f"arrays of metadata type {type_id} are not read")
-        dtype = np.dtype(_NUMBER_FORMATS[type_id])
+        dtype = _NUMBER_DTYPES[type_id]
         length = self._array_length(dtype.itemsize)
         values = np.frombuffer(self._take(length * dtype.itemsize), dtype)
         items: list[MetadataScalar] = (values != 0 if type_id == _BOOL else values).tolist()
@@ -222,12 +227,12 @@ def _place_tensors(
             raise _table_error(f"tensor '{printable(row.name)}' is not aligned", path)
         tensors[row.name] = _place(row, data_begin, path)
     position, before = data_begin, ""
-    for tensor in sorted(tensors.values(), key=lambda t: (t.begin, t.size_bytes)):
-        if tensor.begin < position:
+    for tensor in sorted(tensors.values(), key=lambda t: (t.begin_byte, t.size_bytes)):
+        if tensor.begin_byte < position:
             raise _table_error(
                 f"tensors '{printable(before)}' and '{printable(tensor.name)}' overlap", path
             )
-        position, before = tensor.begin + tensor.size_bytes, tensor.name
+        position, before = tensor.begin_byte + tensor.size_bytes, tensor.name
     if position > mapped.size_bytes:
         raise _table_error(
             f"tensor '{printable(before)}' ends {position - mapped.size_bytes:,} bytes behind "

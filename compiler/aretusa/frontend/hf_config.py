@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from aretusa.frontend.fields import Fields
 
-_DEFAULT_ROPE_THETA = 10000.0  # what transformers assumes when the key is absent
+# What transformers assumes when the key is absent.
+_DEFAULT_ROPE_THETA = 10000.0
+_MISTRAL_WINDOW = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def read_hf_config(fields: Fields) -> LlamaConfig:
         layers=fields.integer("num_hidden_layers"),
         heads=heads,
         kv_heads=_read_kv_heads(fields, family, heads),
-        head_dim=_read_head_dim(fields, hidden_size, heads),
+        head_dim=_read_head_dim(fields, family, hidden_size, heads),
         ffn_size=fields.integer("intermediate_size"),
         vocab_size=fields.integer("vocab_size"),
         max_positions=fields.integer("max_position_embeddings"),
@@ -122,7 +124,9 @@ def _check_sliding_window(fields: Fields, config: LlamaConfig) -> None:
             if fields.flag("use_sliding_window", default=False):
                 raise unsupported("use_sliding_window is true", fields.file)
         case Family.LLAMA | Family.MISTRAL:
-            window = fields.integer("sliding_window", config.max_positions)
+            is_default = config.family is Family.MISTRAL and "sliding_window" not in fields.values
+            default = _MISTRAL_WINDOW if is_default else config.max_positions
+            window = fields.integer("sliding_window", default)
             if window < config.max_positions:
                 raise unsupported(
                     f"attention slides over {printable(str(window), 24)} "
@@ -137,8 +141,9 @@ def _read_kv_heads(fields: Fields, family: Family, heads: int) -> int:
     return fields.integer("num_key_value_heads", default)
 
 
-def _read_head_dim(fields: Fields, hidden_size: int, heads: int) -> int:
-    if fields.get("head_dim") is not None:
+def _read_head_dim(fields: Fields, family: Family, hidden_size: int, heads: int) -> int:
+    # The heads of Qwen3 are not cut out of the hidden size, so it must say how wide they are.
+    if family is Family.QWEN3 or fields.get("head_dim") is not None:
         return fields.integer("head_dim")
     if heads < 1 or hidden_size % heads:
         raise unsupported(

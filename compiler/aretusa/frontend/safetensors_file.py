@@ -31,13 +31,13 @@ _DOWNLOAD_AGAIN = "Download the file again."
 
 @dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """One tensor of the file; `begin` is in, `end` is not; both count from the file's start."""
+    """One tensor of the file; the begin is in, the end is not; both count from the file's start."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
-    begin: int
-    end: int
+    begin_byte: int
+    end_byte: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class SafetensorsFile:
         """The bytes of one tensor, or of its elements from `first` to before `last`."""
         entry = self.entries[name]
         size_bytes = _ELEMENT_BYTES[entry.dtype]
-        end = entry.end if last is None else entry.begin + last * size_bytes
-        return self.mapped.data[entry.begin + first * size_bytes : end]
+        end = entry.end_byte if last is None else entry.begin_byte + last * size_bytes
+        return self.mapped.data[entry.begin_byte + first * size_bytes : end]
 
 
 def open_safetensors(path: Path) -> SafetensorsFile:
@@ -118,16 +118,16 @@ def _are_integers(values: list[object]) -> bool:
 def _check_layout(entries: dict[str, TensorEntry], data_begin: int, mapped: MappedFile) -> None:
     """Raise E0104 or E0105 unless the tensors cover the data exactly once."""
     position, before = data_begin, "the header"
-    for entry in sorted(entries.values(), key=lambda entry: (entry.begin, entry.end)):
-        if entry.begin != position:
-            what = "overlap" if entry.begin < position else "leave a hole between them"
+    for entry in sorted(entries.values(), key=lambda entry: (entry.begin_byte, entry.end_byte)):
+        if entry.begin_byte != position:
+            what = "overlap" if entry.begin_byte < position else "leave a hole between them"
             raise ModelError(
                 "E0105",
                 f"{before} and '{printable(entry.name)}' {what}",
                 file=mapped.path,
                 fix=_DOWNLOAD_AGAIN,
             )
-        position, before = entry.end, f"'{printable(entry.name)}'"
+        position, before = entry.end_byte, f"'{printable(entry.name)}'"
     if position > mapped.size_bytes:
         raise ModelError(
             "E0104",

@@ -128,6 +128,22 @@ def test_qwen_may_name_a_window_that_it_does_not_use(tmp_path: Path) -> None:
     assert open_checkpoint(tmp_path).config == tiny_config(Family.QWEN2)
 
 
+@pytest.mark.parametrize(
+    ("family", "key", "code"),
+    [("mistral", "sliding_window", "E0204"), ("qwen3", "head_dim", "E0200")],
+)
+def test_an_absent_key_is_not_guessed(tmp_path: Path, family: str, key: str, code: str) -> None:
+    """transformers fills these in with 4096 and 128."""
+    write_hf_llama(tmp_path, tiny_config(Family(family), max_positions=8192))
+    path = tmp_path / "config.json"
+    values = json.loads(path.read_text())
+    del values[key]
+    path.write_text(json.dumps(values))
+    error = refusal(tmp_path)
+    assert error.code == code
+    assert key in error.line() or "4096 of 8192" in error.line()
+
+
 def test_no_config(tmp_path: Path) -> None:
     error = refusal(tmp_path)
     assert error.code == "E0200"
