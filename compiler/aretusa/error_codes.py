@@ -35,4 +35,6 @@ CODES: dict[str, str] = {
     "E0203": "A number of the configuration is out of all bounds; correct it or export again.",
     "E0204": "The model uses a feature that is not supported; choose a model without it.",
     "E0220": "There is no usable tokenizer; save it as tokenizer.json.",
+    "E0221": "A tokenizer or a prompt is of absurd size; use the model's own, or shorten it.",
+    "E0222": "The tokenizer is outside the LLaMA family; use byte-level or SentencePiece BPE.",
 }
