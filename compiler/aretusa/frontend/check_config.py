@@ -63,12 +63,7 @@ def _check_rope_scaling(config: LlamaConfig, file: Path) -> None:
 
 def unsupported(what: str, file: Path) -> UnsupportedError:
     """The error E0204 about one feature of a model."""
-    return UnsupportedError(
-        "E0204",
-        what,
-        file=file,
-        fix="Use a model without this feature; docs/ lists what the families may use.",
-    )
+    return UnsupportedError("E0204", what, file=file, fix="Use a model without this feature.")
 
 
 def _out_of_bounds(name: str, value: float, allowed: str, file: Path) -> ModelError:

@@ -20,6 +20,9 @@ HEAD = "lm_head.weight"
 # Old exports store the rotary frequencies; they follow from the configuration.
 _HARMLESS_ENDING = ".rotary_emb.inv_freq"
 
+_MATCH = "Use the configuration that belongs to these weights."
+_TIE = "If the head is the embedding, set tie_word_embeddings to true in config.json."
+
 
 def expected_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
     """Shape of every tensor that the model needs, in the order of the data flow."""
@@ -67,7 +70,8 @@ def check_shapes(found: Mapping[str, tuple[int, ...]], config: LlamaConfig, file
         expected[HEAD] = expected[EMBEDDING]
     missing = [name for name in expected if name not in found]
     if missing:
-        raise _mismatch(f"{len(missing)} tensors are missing: {printable_list(missing)}", file)
+        what = f"{len(missing)} tensors are missing: {printable_list(missing)}"
+        raise _mismatch(what, file, _TIE if missing == [HEAD] else _MATCH)
     extra = sorted(n for n in found if n not in expected and not n.endswith(_HARMLESS_ENDING))
     if extra:
         raise _mismatch(f"{len(extra)} tensors are unexpected: {printable_list(extra)}", file)
@@ -81,10 +85,6 @@ def check_shapes(found: Mapping[str, tuple[int, ...]], config: LlamaConfig, file
         )
 
 
-def _mismatch(what: str, file: Path) -> ModelError:
-    fix = "Use the configuration that belongs to these weights."
-    if f"1 tensors are missing: '{HEAD}'" in what:
-        fix = "If the head is the embedding, set tie_word_embeddings to true in config.json."
-    return ModelError(
-        "E0202", what, file=file, why="the configuration and the weights disagree", fix=fix
-    )
+def _mismatch(what: str, file: Path, fix: str = _MATCH) -> ModelError:
+    why = "the configuration and the weights disagree"
+    return ModelError("E0202", what, file=file, why=why, fix=fix)

@@ -168,5 +168,5 @@ def _gguf_bomb(tmp_path: Path) -> Path:
 def _wide_bomb(tmp_path: Path) -> Path:
     directory = tmp_path / "wide"
     write_hf_llama(directory, CONFIG)
-    (directory / "config.json").write_bytes(b"[" + b"{}," * (5 * 2**20) + b"{}]")
+    (directory / "config.json").write_bytes(b"[" + b"{}," * 2**21 + b"{}]")
     return directory

@@ -120,9 +120,9 @@ def test_smollm2_equals_the_gguf_library(
     library = {huggingface_name(tensor.name): tensor for tensor in smollm2_reader.tensors}
     assert set(library) == set(checkpoint.tensor_names)
     heads = {"q_proj": checkpoint.config.heads, "k_proj": checkpoint.config.kv_heads}
-    # Every type and every kind of tensor of the first, a middle and the last layer.
+    # Every type and every kind of tensor of the first and the last layer.
     for name in checkpoint.tensor_names:
-        if "layers" in name and name.split(".")[2] not in {"0", "14", "29"}:
+        if "layers" in name and name.split(".")[2] not in {"0", "29"}:
             continue
         tensor = library[name]
         expected = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
