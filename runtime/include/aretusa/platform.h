@@ -1,8 +1,8 @@
 /* The one seam between the program and the machine it runs on.
  *
- * Every core runs the same program (SPMD). A platform starts the cores, gives each its number, loads
- * the weight images into their memories before the first core enters art_program(), and carries
- * bytes in and out. */
+ * Every core runs the same program (SPMD). A platform starts the cores, gives each its number,
+ * loads the weight images into their memories before the first core enters art_program(), and
+ * carries bytes in and out. */
 #ifndef ARETUSA_PLATFORM_H
 #define ARETUSA_PLATFORM_H
 
@@ -23,14 +23,15 @@ enum art_memory {
 /* Exit codes of the firmware. The host maps each to a text. */
 enum art_exit {
     ART_EXIT_OK = 0,
-    ART_EXIT_IMAGE_MAGIC = 10,   /* an image is missing or is not an image */
-    ART_EXIT_IMAGE_LENGTH = 11,  /* a length or a count in the header is impossible */
-    ART_EXIT_IMAGE_CRC = 12,     /* a chunk's CRC-32C is wrong */
-    ART_EXIT_IMAGE_MODEL = 13,   /* image and program are from different builds */
-    ART_EXIT_REQUEST = 14,       /* the request block is missing or impossible */
-    ART_EXIT_TOKENIZER = 15,     /* the tokenizer image does not open */
-    ART_EXIT_ASSERT = 16,        /* a check of the runtime failed: a bug */
-    ART_EXIT_TRAP = 47           /* a hart trapped; the trap report is on the console */
+    ART_EXIT_IMAGE_MAGIC = 10,  /* an image is missing or is not an image */
+    ART_EXIT_IMAGE_LENGTH = 11, /* a length or a count in the header is impossible */
+    ART_EXIT_IMAGE_CRC = 12,    /* a chunk's CRC-32C is wrong */
+    ART_EXIT_IMAGE_MODEL = 13,  /* image and program are from different builds */
+    ART_EXIT_REQUEST = 14,      /* the request block is missing or impossible */
+    ART_EXIT_TOKENIZER = 15,    /* the tokenizer image does not open */
+    ART_EXIT_ASSERT = 16,       /* a check of the runtime failed: a bug */
+    ART_EXIT_RECORD = 17,       /* the record file cannot be written */
+    ART_EXIT_TRAP = 47          /* a hart trapped; the trap report is on the console */
 };
 
 /* One core of the team that shares every kernel. */
@@ -41,19 +42,24 @@ struct art_team {
 
 enum { ART_CORES_MAX = 8 };
 
-/* First byte of a memory. */
+/* First byte of a memory, aligned to at least 4096, zero where no image was loaded. */
 void *art_platform_memory(enum art_memory memory);
 
-/* Returns on every core after every core has called it; writes before it are seen after it. */
+/* Bytes of a memory; 0 for one that the build does not have. */
+uint32_t art_platform_memory_bytes(enum art_memory memory);
+
+/* Returns on every core after every core has called it; writes before it are seen after it. A
+ * core's stack is its own: what cores share lies in a memory. */
 void art_platform_barrier(const struct art_team *team);
 
 /* Bytes to the console, in order. Core 0 only. */
 void art_platform_print(const char *bytes, uint32_t count);
 
-/* Append one tagged record to the run's record file, if the request asked for one. Core 0 only. */
-void art_platform_record(uint32_t tag, const void *payload, uint32_t bytes);
+/* Append bytes to the run's record file; the first call creates it. Core 0 only. */
+void art_platform_record(const void *bytes, uint32_t count);
 
-/* The request block (struct art_request and what follows it), and its size in bytes. */
+/* The request block (struct art_request and what follows it), aligned to 4, and its size in bytes:
+ * of the file, or of the window that it was loaded into. */
 const void *art_platform_request(uint32_t *bytes);
 
 /* Instructions retired so far by all cores together, 0 where the platform cannot count. */

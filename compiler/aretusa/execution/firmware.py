@@ -1,0 +1,156 @@
+"""Turn the C of a build directory into a program for this computer or for the emulated chip."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from aretusa.errors import ToolchainError, UsageError
+from aretusa.execution import toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NEEDED: Final = ("Makefile", "link.ld", "machine.cfg", "memory_map.h", "network.c", "network.h")
+_BUILD_SECONDS: Final = 900.0
+_PROCESSES: Final = 2
+
+
+class Platform(StrEnum):
+    """What a program is built for; also the Makefile's target."""
+
+    HOST = "host"
+    QEMU = "qemu"
+
+
+class Sanitizer(StrEnum):
+    """A checked host program; the value is what the compiler calls it."""
+
+    NONE = ""
+    ADDRESS = "address,undefined"
+    THREAD = "thread"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firmware:
+    """A built program."""
+
+    platform: Platform
+    program: Path
+
+
+def build_firmware(
+    build: Path,
+    platform: Platform,
+    *,
+    sanitizer: Sanitizer = Sanitizer.NONE,
+    profile: bool = False,
+) -> Firmware:
+    """Build the program with `make`, unless it exists and nothing that it was made of has changed.
+
+    `profile` counts instructions per kernel. Raises UsageError if `build` is no build directory,
+    ToolchainError if a tool is missing or fails.
+    """
+    _check_directory(build)
+    checked = "-" + sanitizer.replace(",", "-") if platform is Platform.HOST and sanitizer else ""
+    suffix = ".elf" if platform is Platform.QEMU else ""
+    name = f"aretusa-{platform}{checked}{'-profile' if profile else ''}{suffix}"
+    program = build / name
+    stamp = build / "objects" / f"{name}.sha256"
+    arguments, tools = _make_arguments(platform, sanitizer, profile=profile)
+    inputs = _hash_of_inputs(build)
+    made_of = f"{tools}\n{inputs}\n"
+    known = stamp.read_text() if stamp.is_file() and program.is_file() else ""
+    if known != made_of:
+        # Make sees a change of a file by its time, but not a change of the compiler.
+        same_tools = known.startswith(f"{tools}\n")
+        _run_make(build, arguments if same_tools else [*arguments, "--always-make"])
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(made_of)
+    return Firmware(platform=platform, program=program)
+
+
+def _check_directory(build: Path) -> None:
+    missing = [name for name in _NEEDED if not (build / name).is_file()]
+    if missing or not (build / "runtime").is_dir():
+        raise UsageError(
+            "E0011",
+            f"{missing[0] if missing else 'runtime'} is missing: this is no build directory",
+            file=build,
+            fix="Name the directory that `aretusa compile` wrote.",
+        )
+
+
+def _make_arguments(
+    platform: Platform, sanitizer: Sanitizer, *, profile: bool
+) -> tuple[list[str], str]:
+    """The command, and a line that names the tools it uses."""
+    make = toolchain.find_make()
+    arguments = [make.path, f"-j{_PROCESSES}", "--no-print-directory", str(platform)]
+    if profile:
+        arguments.append("PROFILE=1")
+    if platform is Platform.HOST:
+        compiler = toolchain.find_host_compiler()
+        arguments += [f"CC={compiler.path}", f"SANITIZE={sanitizer}"]
+    else:
+        compiler = toolchain.find_cross_compiler()
+        arguments.append(f"CROSS={compiler.path.removesuffix('gcc')}")
+    return arguments, f"{compiler.path} {compiler.version}"
+
+
+def _hash_of_inputs(build: Path) -> str:
+    digest = hashlib.sha256()
+    for path in _inputs(build):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(build).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _inputs(build: Path) -> Iterator[Path]:
+    yield build / "Makefile"
+    yield build / "link.ld"
+    yield from sorted(build.glob("*.[ch]"))
+    yield from sorted(path for path in (build / "runtime").rglob("*") if path.is_file())
+
+
+def _run_make(build: Path, arguments: list[str]) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MAKELEVEL"}}
+    environment["LC_ALL"] = "C"
+    try:
+        done = subprocess.run(
+            arguments,
+            cwd=build,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_BUILD_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolchainError(
+            "E0705",
+            f"the build did not end within {_BUILD_SECONDS:.0f} seconds",
+            file=build,
+            fix=f"Run `make -C {build}` by hand and look.",
+        ) from None
+    if done.returncode != 0:
+        raise ToolchainError(
+            "E0705",
+            "the build failed",
+            file=build,
+            why=_first_error(done.stderr.decode(errors="replace")),
+            fix=f"Run `make -C {build}` by hand to see everything.",
+        )
+
+
+def _first_error(text: str) -> str:
+    """The first line that says what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower() or "overflowed" in line]
+    return (errors or lines or ["no message"])[0]
