@@ -1,0 +1,150 @@
+"""Weight images: one file per memory, streamed constant by constant, then sealed with CRCs."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aretusa.ir.types import DenseType
+from aretusa.memory.matrix_parts import matrix_parts
+from aretusa.memory.plan import (
+    IMAGE_CHUNK_BYTES,
+    IMAGE_HEADER_BYTES,
+    ROPE_COSINE,
+    ROPE_SINE,
+    TOKENIZER,
+    image_header_bytes,
+    matrix_biases,
+)
+from aretusa.quantization.crc import crc32c, crc32c_chunks
+from aretusa.quantization.layout import pack_matrix
+from aretusa.target.description import MemoryId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from aretusa.frontend.rope_tables import RopeTables
+    from aretusa.ir.graph import Graph
+    from aretusa.memory.plan import MemoryPlan, Region
+    from aretusa.quantization.schemes import QuantisedMatrix
+
+IMAGE_MAGIC: Final = b"ARTI"
+IMAGE_VERSION: Final = 1
+_HEADER: Final = struct.Struct("<4s5I32sI")  # all but the CRC of the header itself
+
+
+class ConstantSource(Protocol):
+    """Where the constants of a program come from."""
+
+    def matrix(self, name: str) -> QuantisedMatrix:
+        """A quantised matrix."""
+        ...
+
+    def vector(self, name: str) -> NDArray[np.float32]:
+        """A vector of real numbers."""
+        ...
+
+    def rope(self) -> RopeTables:
+        """Rotary tables."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A written image file."""
+
+    memory: MemoryId
+    file_name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWriter:
+    """Writes the images of one program into a directory."""
+
+    graph: Graph
+    plan: MemoryPlan
+    source: ConstantSource
+    tokenizer_image: bytes
+
+    def write(
+        self, directory: Path, graph_text: str, on_bytes: Callable[[int], None]
+    ) -> tuple[list[Image], str]:
+        """All images, and the model hash: SHA-256 over the graph and every constant in order."""
+        digest = hashlib.sha256(graph_text.encode())
+        images: list[Image] = []
+        for memory in MemoryId:
+            constants = self.plan.constants(memory)
+            if not constants:
+                continue
+            path = directory / f"{memory.key}.bin"
+            header_bytes = image_header_bytes(self.plan.target.memory(memory).capacity_bytes)
+            end = -(-max(region.end_bytes for region in constants) // 4) * 4
+            with path.open("wb") as file:
+                file.truncate(end)
+                for region in constants:
+                    for offset, part in self._parts(region):
+                        file.seek(region.offset_bytes + offset)
+                        file.write(part)
+                        digest.update(part)
+                        on_bytes(len(part))
+            assert constants[0].offset_bytes == header_bytes, f"{memory.name} has a wrong start"
+            images.append(Image(memory=memory, file_name=path.name, size_bytes=end))
+        for image in images:
+            self._seal(directory / image.file_name, image.memory, digest.digest())
+        return images, digest.hexdigest()
+
+    def _parts(self, region: Region) -> Iterator[tuple[int, bytes]]:
+        """(offset, bytes) of each part of a constant."""
+        if region.name == TOKENIZER:
+            yield 0, self.tokenizer_image
+        elif region.name == ROPE_COSINE:
+            yield 0, self.source.rope().cosine.astype("<f4").tobytes()
+        elif region.name == ROPE_SINE:
+            yield 0, self.source.rope().sine.astype("<f4").tobytes()
+        else:
+            kind = self.graph.weight_types()[region.name]
+            if isinstance(kind, DenseType):
+                yield from self._matrix_parts(region.name, kind)
+            else:
+                yield 0, self.source.vector(region.name).astype("<f4").tobytes()
+
+    def _matrix_parts(self, name: str, kind: DenseType) -> Iterator[tuple[int, bytes]]:
+        bias_name = matrix_biases(self.graph).get(name)
+        bias = None if bias_name is None else self.source.vector(bias_name)
+        packed = pack_matrix(self.source.matrix(name), bias)
+        parts = matrix_parts(kind, has_bias=bias is not None)
+        yield 0, packed.codes.tobytes()
+        yield parts.scales_offset, packed.scales.tobytes()
+        if packed.minimums is not None:
+            yield parts.minimums_offset, packed.minimums.tobytes()
+        if packed.bias is not None:
+            yield parts.bias_offset, packed.bias.tobytes()
+
+    def _seal(self, path: Path, memory: MemoryId, model_hash: bytes) -> None:
+        """Write the header, once the data stands."""
+        header_bytes = image_header_bytes(self.plan.target.memory(memory).capacity_bytes)
+        with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+            view = memoryview(data)
+            try:
+                table = crc32c_chunks(view[header_bytes:], IMAGE_CHUNK_BYTES).astype("<u4")
+            finally:
+                view.release()
+            words = (
+                IMAGE_VERSION,
+                header_bytes,
+                len(data) - header_bytes,
+                IMAGE_CHUNK_BYTES,
+                table.size,
+            )
+            head = _HEADER.pack(IMAGE_MAGIC, *words, model_hash, int(memory))
+            padded = table.tobytes().ljust(header_bytes - IMAGE_HEADER_BYTES, b"\0")
+            crc = crc32c(table.tobytes(), crc32c(head))
+            data[:header_bytes] = head + struct.pack("<I", crc) + padded

@@ -1,0 +1,59 @@
+"""An output directory appears whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aretusa.errors import UsageError
+from aretusa.manifest import MANIFEST_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def staged_directory(output: Path) -> Iterator[Path]:
+    """Yield a fresh directory beside `output`; it takes its place when the block ends without error.
+
+    Only an empty directory or an older build is replaced: E0002 otherwise.
+    """
+    check_output(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    except OSError as problem:
+        raise _refused(output, str(problem)) from problem
+    try:
+        stage.chmod(0o755)
+        yield stage
+        if output.is_dir():
+            shutil.rmtree(output)
+        stage.replace(output)
+    except OSError as problem:
+        raise _refused(output, str(problem)) from problem
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def check_output(output: Path) -> None:
+    """E0002 unless a build may be written there."""
+    if output.is_symlink():
+        raise _refused(output, "it is a symbolic link")
+    if output.exists() and not output.is_dir():
+        raise _refused(output, "it is a file")
+    if output.is_dir() and any(output.iterdir()) and not (output / MANIFEST_FILE).is_file():
+        raise _refused(output, "it is not empty and not an earlier build")
+
+
+def _refused(output: Path, why: str) -> UsageError:
+    return UsageError(
+        "E0002",
+        "cannot write the build there",
+        file=output,
+        why=why,
+        fix="Give -o a directory that is absent, empty or an earlier build",
+    )

@@ -1,0 +1,181 @@
+"""compile_model(): the stages in order, one call each; read this first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aretusa.codegen.project import Project, hash_of_inputs, write_project
+from aretusa.codegen.staging import check_output, staged_directory
+from aretusa.errors import UnsupportedError, UsageError
+from aretusa.frontend.checkpoint import open_checkpoint
+from aretusa.frontend.llama_graph import llama_graph
+from aretusa.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    ModelRecord,
+    OptionsRecord,
+    read_manifest,
+)
+from aretusa.memory.plan import plan_memory
+from aretusa.options import CompileOptions
+from aretusa.passes.pipeline import LOWERING, run_passes
+from aretusa.quantization.overflow import check_accumulators
+from aretusa.quantization.store import QuantisedCheckpoint, declare_quantised
+from aretusa.results import CompileResult
+from aretusa.schedule.roll import roll
+from aretusa.target.load import load_target
+from aretusa.tokenizer.image import encode_scratch_bytes, tokenizer_image
+from aretusa.tokenizer_files import copy_tokenizer, read_tokenizer
+from aretusa.version import TOOL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aretusa.frontend.checkpoint import Checkpoint
+    from aretusa.passes.pipeline import Observer
+    from aretusa.tokenizer.model import TokenizerModel
+
+PROMPT_BYTES_PER_POSITION: Final = 6  # longest text that a prompt may be, per position of the context
+SESSION_BYTES: Final = 512  # ART_SESSION_BYTES of runtime/include/aretusa/generate.h
+
+
+class Progress(Protocol):
+    """Told how far a long stage is."""
+
+    def start(self, what: str, total: int) -> None:
+        """A stage of `total` bytes begins."""
+        ...
+
+    def advance(self, count: int) -> None:
+        """So many bytes more are done."""
+        ...
+
+
+@dataclass(slots=True)
+class Silence:
+    """Progress that nobody watches."""
+
+    def start(self, what: str, total: int) -> None:
+        """Ignore."""
+
+    def advance(self, count: int) -> None:
+        """Ignore."""
+
+
+def compile_model(
+    model: Path,
+    output: Path,
+    options: CompileOptions | None = None,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+    observe: Observer | None = None,
+) -> CompileResult:
+    """Compile a checkpoint into a build directory.
+
+    A build that is up to date is kept unless `force`. `observe` sees the graph after every pass.
+    """
+    options = CompileOptions() if options is None else options
+    progress = Silence() if progress is None else progress
+    check_output(output)
+    target = load_target(options.target)
+    checkpoint = open_checkpoint(model)
+    context = options.context_for(checkpoint.config.max_positions)
+    tokenizer = read_tokenizer(checkpoint)
+    resolved = OptionsRecord(
+        weights=options.weights, context=context, chunk=options.chunk, target=target.name
+    )
+    record = _model_record(checkpoint, tokenizer)
+    input_hash = hash_of_inputs(
+        TOOL, record.model_dump_json(), resolved.model_dump_json(), repr(target)
+    )
+    if not force and (known := _up_to_date(output, input_hash)) is not None:
+        return CompileResult(build=str(output), reused=True, manifest=known)
+
+    weights = QuantisedCheckpoint(checkpoint=checkpoint, scheme=options.scheme, context=context)
+    graph = llama_graph(
+        checkpoint.config, name=checkpoint.name, chunk_max=options.chunk, context=context
+    )
+    graph = declare_quantised(graph, weights)
+    check_accumulators(graph)
+    graph = run_passes(graph, LOWERING, observe)
+    rolled = roll(graph)
+    image = tokenizer_image(tokenizer)
+    plan = plan_memory(
+        graph,
+        rolled,
+        target,
+        tokenizer_bytes=len(image),
+        workspace_bytes=workspace_bytes(context),
+    )
+    project = Project(
+        tool=TOOL,
+        graph=graph,
+        rolled=rolled,
+        plan=plan,
+        source=weights,
+        tokenizer_image=image,
+        model=record,
+        options=resolved,
+        input_hash=input_hash,
+        warnings=lambda: [warning.line() for warning in checkpoint.warnings],
+    )
+    constant_bytes = sum(region.size_bytes for region in plan.regions if region.kind.is_constant)
+    progress.start("writing weight images", constant_bytes)
+    with staged_directory(output) as directory:
+        copy_tokenizer(checkpoint.tokenizer_source, directory)
+        manifest = write_project(project, directory, progress.advance)
+    return CompileResult(build=str(output), reused=False, manifest=manifest)
+
+
+def workspace_bytes(context: int) -> int:
+    """What the token loop needs: its session, the tokens, and scratch to encode the prompt."""
+    return SESSION_BYTES + 4 * (context + 4) + encode_scratch_bytes(prompt_bytes_max(context))
+
+
+def prompt_bytes_max(context: int) -> int:
+    """Longest prompt text in bytes."""
+    return max(1024, PROMPT_BYTES_PER_POSITION * context)
+
+
+def _up_to_date(output: Path, input_hash: str) -> Manifest | None:
+    if not (output / MANIFEST_FILE).is_file():
+        return None
+    try:
+        manifest = read_manifest(output)
+    except UsageError:  # of another version of the tool
+        return None
+    return manifest if manifest.input_hash == input_hash else None
+
+
+def _model_record(checkpoint: Checkpoint, tokenizer: TokenizerModel) -> ModelRecord:
+    config = checkpoint.config
+    if tokenizer.vocab_size > config.vocab_size:
+        raise UnsupportedError(
+            "E0223",
+            f"the tokenizer has {tokenizer.vocab_size} tokens, the model {config.vocab_size}",
+            file=checkpoint.path,
+            fix="Take the tokenizer and the weights from one checkpoint",
+        )
+    special = {token.content for token in tokenizer.added if token.is_special}
+    stop_tokens = sorted({*checkpoint.eos_token_ids, *tokenizer.eos_ids})
+    return ModelRecord(
+        name=checkpoint.name,
+        kind=checkpoint.kind,
+        family=config.family.value,
+        fingerprint=checkpoint.fingerprint(),
+        parameters=parameter_count(checkpoint),
+        layers=config.layers,
+        hidden_size=config.hidden_size,
+        vocabulary=config.vocab_size,
+        has_chatml=special.issuperset(("<|im_start|>", "<|im_end|>")),
+        stop_tokens=stop_tokens,
+    )
+
+
+def parameter_count(checkpoint: Checkpoint) -> int:
+    """Numbers in the tensors that the model uses."""
+    shapes = checkpoint.store.shapes
+    return sum(prod(shapes[name]) for name in checkpoint.tensor_names)
