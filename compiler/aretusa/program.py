@@ -1,0 +1,150 @@
+"""Program: a build directory read back, with its weights unpacked from the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aretusa.frontend.rope_tables import RopeTables
+from aretusa.ir.text import parse_graph
+from aretusa.ir.types import DenseType, VectorType
+from aretusa.manifest import GRAPH_FILE, read_manifest
+from aretusa.memory.matrix_parts import BLOCK_ROWS, matrix_parts
+from aretusa.memory.plan import ROPE_COSINE, ROPE_SINE, matrix_biases
+from aretusa.quantization.layout import PackedMatrix, unpack_matrix
+from aretusa.quantization.schemes import CHANNEL
+from aretusa.tokenizer_files import read_copied_tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from aretusa.ir.graph import Graph
+    from aretusa.manifest import Manifest
+    from aretusa.quantization.schemes import QuantisedMatrix
+    from aretusa.tokenizer.model import TokenizerModel
+
+    F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A typed view of some bytes of an image."""
+
+    dtype: str
+    offset_bytes: int
+    shape: tuple[int, ...]
+
+
+@dataclass
+class ImageWeights:
+    """Constants as the images hold them, unpacked on first use and kept."""
+
+    build: Path
+    manifest: Manifest
+    graph: Graph
+    _images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    _matrices: dict[str, QuantisedMatrix] = field(default_factory=dict)
+    _vectors: dict[str, F32] = field(default_factory=dict)
+
+    def matrix(self, name: str) -> QuantisedMatrix:
+        """A quantised matrix."""
+        if name not in self._matrices:
+            self._unpack(name)
+        return self._matrices[name]
+
+    def vector(self, name: str) -> F32:
+        """A vector; a bias is unpacked with its matrix."""
+        if name not in self._vectors:
+            owners = {bias: matrix for matrix, bias in matrix_biases(self.graph).items()}
+            if name in owners:
+                self._unpack(owners[name])
+            else:
+                kind = self.graph.weight_types()[name]
+                assert isinstance(kind, VectorType), f"{name} is not a vector"
+                self._vectors[name] = self._array(name, _Part("<f4", 0, (kind.size,)))
+        return self._vectors[name]
+
+    def real_matrix(self, name: str) -> F32:
+        """What the codes of a matrix stand for."""
+        return self.matrix(name).dequantise()
+
+    def rope(self) -> RopeTables:
+        """Rotary tables."""
+        shape = (self.graph.context, self.graph.rope_dim // 2)
+        part = _Part("<f4", 0, shape)
+        return RopeTables(self._array(ROPE_COSINE, part), self._array(ROPE_SINE, part))
+
+    def _array(self, region_name: str, part: _Part) -> NDArray[np.float32]:
+        region = self.manifest.region(region_name)
+        if region.memory not in self._images:
+            image = next(i for i in self.manifest.images if i.memory == region.memory)
+            self._images[region.memory] = np.memmap(self.build / image.file_name, np.uint8, "r")
+        start = region.offset_bytes + part.offset_bytes
+        dtype = np.dtype(part.dtype)
+        size = int(np.prod(part.shape)) * dtype.itemsize
+        data = self._images[region.memory][start : start + size]
+        array: NDArray[np.float32] = data.view(dtype).reshape(part.shape)
+        return array
+
+    def _unpack(self, name: str) -> None:
+        kind = self.graph.weight_types()[name]
+        assert isinstance(kind, DenseType), f"{name} is not a matrix"
+        bias_name = matrix_biases(self.graph).get(name)
+        parts = matrix_parts(kind, has_bias=bias_name is not None)
+        blocks = -(-kind.rows // BLOCK_ROWS)
+        if kind.bits == 4:
+            codes = _Part("<u4", 0, (blocks, kind.depth))
+        else:
+            codes = _Part("i1", 0, (blocks, kind.depth, BLOCK_ROWS))
+        if kind.group == CHANNEL:
+            scales = _Part("<f4", parts.scales_offset, (blocks, BLOCK_ROWS))
+        else:
+            scales = _Part("<f2", parts.scales_offset, (blocks, kind.groups, BLOCK_ROWS))
+        minimums = _Part("<f2", parts.minimums_offset, scales.shape)
+        bias = _Part("<f4", parts.bias_offset, (blocks, BLOCK_ROWS))
+        matrix, unpacked_bias = unpack_matrix(
+            PackedMatrix(
+                codes=self._array(name, codes),  # type: ignore[arg-type]
+                scales=self._array(name, scales),
+                minimums=self._array(name, minimums) if kind.has_minimum else None,  # type: ignore[arg-type]
+                bias=None if bias_name is None else self._array(name, bias),
+                rows=kind.rows,
+                depth=kind.depth,
+                group=kind.group,
+                zero=kind.zero,
+            )
+        )
+        self._matrices[name] = matrix
+        if bias_name is not None and unpacked_bias is not None:
+            self._vectors[bias_name] = unpacked_bias
+
+
+@dataclass
+class Program:
+    """One build, opened."""
+
+    build: Path
+    manifest: Manifest
+    graph: Graph
+
+    @classmethod
+    def open(cls, build: Path) -> Program:
+        """Read manifest and graph; E0005 if the directory is not a build."""
+        manifest = read_manifest(build)
+        graph = parse_graph((build / GRAPH_FILE).read_text("utf-8"))
+        return cls(build, manifest, graph)
+
+    @cached_property
+    def weights(self) -> ImageWeights:
+        """Constants from the images."""
+        return ImageWeights(self.build, self.manifest, self.graph)
+
+    @cached_property
+    def tokenizer(self) -> TokenizerModel:
+        """The tokenizer as tables."""
+        return read_copied_tokenizer(self.build, tuple(self.manifest.model.stop_tokens))
