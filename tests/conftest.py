@@ -1,0 +1,104 @@
+"""What all tests share: golden files, Hypothesis profiles, and tools that may be missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TESTS: Final = Path(__file__).resolve().parent
+ROOT: Final = TESTS.parent
+GOLDEN: Final = TESTS / "golden"
+IN_CI: Final = os.environ.get("CI") == "true"
+
+# Programs that a marker needs. A missing one skips the test here and fails it in CI.
+PROGRAMS: Final = {
+    "qemu": ("qemu-system-riscv32", "riscv64-unknown-elf-gcc", "make"),
+}
+# Modules that a marker needs. They are no part of the core, so that a missing one skips in CI too.
+MODULES: Final = {
+    "torch": ("torch", "transformers"),
+}
+
+settings.register_profile("fast", max_examples=50, derandomize=True, deadline=None, print_blob=True)
+settings.register_profile(
+    "fuzz",
+    max_examples=2000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("ARETUSA_HYPOTHESIS", "fast"))
+
+if str(TESTS) not in sys.path:
+    sys.path.append(str(TESTS))  # tests/checkpoints.py
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="run only the tests that compare golden files, and rewrite those files",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """--update-golden runs the tests with golden files and no others."""
+    if not config.getoption("--update-golden"):
+        return
+    kept = [item for item in items if "check_golden" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, programs in PROGRAMS.items():
+        missing = [name for name in programs if shutil.which(name) is None]
+        if missing and item.get_closest_marker(marker) is not None:
+            skip_or_fail(f"{', '.join(missing)} is not installed; make setup installs it")
+    for marker, modules in MODULES.items():
+        absent = [name for name in modules if importlib.util.find_spec(name) is None]
+        if absent and item.get_closest_marker(marker) is not None:
+            pytest.skip(f"{', '.join(absent)} is not installed; the core does without it, CI too")
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip on a developer's machine; fail in CI, so that a green run hides no untested path."""
+    if IN_CI:
+        pytest.fail(f"CI: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> Path:
+    """SmolLM2-135M-Instruct in Q4_1, which `make smollm2` fetches."""
+    named = os.environ.get("ARETUSA_SMOLLM2_GGUF")
+    found = [Path(named)] if named else sorted((ROOT / ".cache" / "smollm2").glob("*.gguf"))
+    if not found or not found[0].is_file():
+        skip_or_fail("there is no SmolLM2 file; make smollm2 fetches it")
+    return found[0]
+
+
+@pytest.fixture
+def check_golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with a committed file of tests/golden, or rewrite it with --update-golden."""
+    update = bool(request.config.getoption("--update-golden"))
+
+    def check(name: str, actual: str) -> None:
+        path = GOLDEN / name
+        if update:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(actual, "utf-8")
+        assert path.exists(), f"there is no golden file {name}; make golden writes it"
+        assert actual == path.read_text("utf-8"), f"{name} differs; make golden if this is intended"
+
+    return check
