@@ -43,7 +43,8 @@ class MemoryWindow:
 class ProgramArea:
     """Where code, constants, data, stacks and the request lie.
 
-    Each area is a power of two and aligned to itself. The bytes below the first stack belong to nobody, so that its overflow is seen.
+    Each area is a power of two and aligned to itself. The bytes below the first stack belong to
+    nobody, so that its overflow is seen.
     """
 
     text_base: int = RAM_BASE

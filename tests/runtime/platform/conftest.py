@@ -6,12 +6,17 @@ import os
 import shutil
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from aretusa.execution.address_map import qemu_windows
+from aretusa.execution.firmware import Platform, build_firmware
 from aretusa.execution.machine_files import ImagePlace, machine_files, runtime_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Path(__file__).parent
 MODEL_HASH = bytes(range(32))
@@ -32,7 +37,7 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFF_FFFF
 
 
-def make_image(memory: int, data: bytes, model_hash: bytes = MODEL_HASH) -> bytes:
+def image_of(memory: int, data: bytes, model_hash: bytes = MODEL_HASH) -> bytes:
     chunks = [data[i : i + CHUNK_BYTES] for i in range(0, len(data), CHUNK_BYTES)]
     table = struct.pack(f"<{len(chunks)}I", *map(crc32c, chunks))
     header_bytes = -(-(64 + len(table)) // 64) * 64
@@ -64,8 +69,46 @@ def write_build(build: Path) -> None:
     shutil.copy(HERE / "fake_network.c", build / "network.c")
     shutil.copy(HERE / "fake_tokenizer.c", build)
     shutil.copy(HERE / "network.h", build)
-    (build / "sram.bin").write_bytes(make_image(SRAM, weight_bytes(1)))
-    (build / "mram.bin").write_bytes(make_image(MRAM, weight_bytes(2, LETTERS)))
+    (build / "sram.bin").write_bytes(image_of(SRAM, weight_bytes(1)))
+    (build / "mram.bin").write_bytes(image_of(MRAM, weight_bytes(2, LETTERS)))
+
+
+def _mix(state: int, value: int) -> int:
+    state = (state ^ value) * 0x9E37_79B1 & 0xFFFF_FFFF
+    return state ^ state >> 15
+
+
+class FakeNetwork:
+    """The fake network once more, written from its description and not from its code."""
+
+    vocabulary = 96
+    context = 40
+    stop_tokens = (7, 11)
+
+    def __init__(self, weights: tuple[bytes, ...]) -> None:
+        words = [struct.unpack(f"<{len(data) // 4}I", data) for data in weights]
+        terms = (_mix(i, word) for part in words for i, word in enumerate(part))
+        self.sum = sum(terms) & 0xFFFF_FFFF
+
+    def logits(self, tokens: list[int]) -> list[float]:
+        """The logits after the last token."""
+        state = self.sum
+        for position, token in enumerate(tokens):
+            state = _mix(state, _mix(token, position))
+        return [(_mix(state, i) >> 20) / 256 for i in range(self.vocabulary)]
+
+    def greedy(self, prompt: list[int], count: int) -> list[int]:
+        """The most likely tokens, whatever they are."""
+        tokens = list(prompt)
+        for _ in range(count):
+            logits = self.logits(tokens)
+            tokens.append(logits.index(max(logits)))
+        return tokens[len(prompt) :]
+
+
+@pytest.fixture(scope="session")
+def fake_network() -> FakeNetwork:
+    return FakeNetwork((weight_bytes(1), weight_bytes(2, LETTERS)))
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +122,21 @@ def tools() -> None:
 
 @pytest.fixture(scope="session")
 def fake_build(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build directory that tests only read."""
+    """A build directory that tests only read; its programs are built."""
     build = tmp_path_factory.mktemp("fake network") / "build"
     write_build(build)
+    for platform in Platform:
+        build_firmware(build, platform)
     return build
+
+
+@pytest.fixture(scope="session")
+def make_image() -> Callable[..., bytes]:
+    """Image of a memory number, its data and, if not the fake network's, its model hash."""
+    return image_of
+
+
+@pytest.fixture
+def own_build(fake_build: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage; what is compiled already is not compiled again."""
+    return shutil.copytree(fake_build, tmp_path / "build", symlinks=True)

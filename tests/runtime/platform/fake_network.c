@@ -89,48 +89,53 @@ static uint32_t total_of_parts(const struct art_team *team)
     return total;
 }
 
-#ifdef FAKE_FAULT
-/* The faults that the tests ask for; the token chooses. */
+/* A first prompt token from FAULT_L1 on is a fault that a test asks for. */
+enum fault {
+    FAULT_L1 = 90,    /* the last core writes one byte past L1 */
+    FAULT_MRAM = 91,  /* core 1 writes a read-only memory */
+    FAULT_STACK = 92, /* core 1 recurses without end */
+    FAULT_NULL = 93,  /* core 0 writes through a null pointer with a small offset */
+    FAULT_HANG = 94,  /* the last core never arrives at the barrier */
+    FAULT_RACE = 95   /* all cores write one word */
+};
+
 static uint32_t dive(volatile uint32_t *above, uint32_t depth)
 {
     volatile uint32_t frame[64];
 
     frame[depth % 64] = depth + above[0];
-    return depth > 100000 ? frame[0] : dive(frame, depth + 1) + frame[depth % 64];
+    return depth > 1000000 ? frame[0] : dive(frame, depth + 1) + frame[depth % 64];
 }
 
-static void fault(const struct art_team *team, int32_t token)
+static void make_fault(const struct art_team *team, int32_t token)
 {
     volatile uint8_t *l1 = art_platform_memory(ART_MEMORY_L1);
     volatile uint8_t *mram = art_platform_memory(ART_MEMORY_MRAM);
+    volatile uint32_t word = 0;
+    const bool is_last = team->core == team->cores - 1;
 
-    if (token == 90 && team->core == team->cores - 1) {
+    if (token == FAULT_L1 && is_last) {
         l1[art_platform_memory_bytes(ART_MEMORY_L1)] = 1;
-    } else if (token == 91 && team->core == 1) {
+    } else if (token == FAULT_MRAM && team->core == 1) {
         mram[8192] = 1;
-    } else if (token == 92 && team->core == 1) {
-        volatile uint32_t start[1] = {0};
-
-        l1[0] = (uint8_t)dive(start, 0);
-    } else if (token == 93) {
-        *(volatile uint8_t *)(uintptr_t)16 = 1;
-    } else if (token == 94 && team->core == 0) {
-        l1[0] = l1[art_platform_memory_bytes(ART_MEMORY_L1) - 1];
-        art_platform_exit(ART_EXIT_ASSERT);
+    } else if (token == FAULT_STACK && team->core == 1) {
+        l1[0] = (uint8_t)dive(&word, 0);
+    } else if (token == FAULT_NULL && team->core == 0) {
+        *(volatile uint8_t *)(uintptr_t)(word + 16) = 1;
+    } else if (token == FAULT_HANG && is_last) {
+        while (word == 0) {
+        }
+    } else if (token == FAULT_RACE) {
+        scratch()->rows[0] += 1;
     }
 }
-#else
-static void fault(const struct art_team *team, int32_t token)
-{
-    (void)team;
-    (void)token;
-}
-#endif
 
 void art_network_forward(const struct art_team *team, const int32_t *tokens, uint32_t count,
                          uint32_t position)
 {
-    fault(team, tokens[0]);
+    if (position == 0) {
+        make_fault(team, tokens[0]);
+    }
     if (position == 0 && team->core == 0) {
         cache()[CANARY_OFFSET / 4] = CANARY;
     }
