@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aretusa.errors import UnsupportedError
@@ -14,30 +15,51 @@ SMOLLM2_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Huggin
 _START, _END = "<|im_start|>", "<|im_end|>"
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Text of one origin; only the format's own may spell special tokens."""
+
+    text: str
+    parses_special: bool
+
+
+def chatml_segments(user: str, system: str | None = SMOLLM2_SYSTEM) -> list[Segment]:
+    """One question in parts. A role stays with its text, as their letters may share a token."""
+    segments: list[Segment] = []
+    for role, text in _turns(user, system):
+        start = f"{_END}\n{_START}" if segments else _START
+        segments += [
+            Segment(start, parses_special=True),
+            Segment(f"{role}\n{text}", parses_special=False),
+        ]
+    return [
+        *segments,
+        Segment(f"{_END}\n{_START}", parses_special=True),
+        Segment("assistant\n", parses_special=False),
+    ]
+
+
 def format_chatml(user: str, system: str | None = SMOLLM2_SYSTEM) -> str:
     """One question as text, for people to read; `encode_chatml` is what a model gets."""
-    return "".join(f"{_START}{role}\n{text}{_END}\n" for role, text in _turns(user, system)) + (
-        f"{_START}assistant\n"
-    )
+    return "".join(segment.text for segment in chatml_segments(user, system))
 
 
 def encode_chatml(
     model: TokenizerModel, user: str, system: str | None = SMOLLM2_SYSTEM
 ) -> list[int]:
     """The ids of one question. No text can end its own turn: it is never parsed for tokens."""
-    special = {token.content: token.id for token in model.added if token.is_special}
-    if _START not in special or _END not in special:
+    special = {token.content for token in model.added if token.is_special}
+    if not special.issuperset((_START, _END)):
         raise UnsupportedError(
             "E0222",
             f"the tokenizer has no special tokens {_START} and {_END}",
             fix="Give the prompt as plain text.",
         )
     ids = list(model.bos_ids)
-    for role, text in _turns(user, system):
-        said = encode(model, f"{role}\n{text}", parse_special=False, add_bos=False)
-        line_end = encode(model, "\n", add_bos=False)
-        ids += [special[_START], *said, special[_END], *line_end]
-    return [*ids, special[_START], *encode(model, "assistant\n", add_bos=False)]
+    for segment in chatml_segments(user, system):
+        parses = segment.parses_special
+        ids += encode(model, segment.text, parse_special=parses, add_bos=False)
+    return ids
 
 
 def _turns(user: str, system: str | None) -> list[tuple[str, str]]:

@@ -84,7 +84,7 @@ def tokenizer_image(model: TokenizerModel) -> bytes:
 
 
 def encode_scratch_bytes(text_bytes: int) -> int:
-    """What `art_tokenizer_encode` needs beside the tables, or 0 if the text is too long.
+    """Scratch that is enough for `art_tokenizer_encode`, or 0 if the text is too long.
 
     A byte of text becomes at most three (a broken one U+FFFD, a space SPACE_MARK, or by NFC), and
     each may be a symbol of its own.

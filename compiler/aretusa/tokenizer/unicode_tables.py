@@ -98,9 +98,10 @@ def _pairs(words: list[str]) -> tuple[dict[int, tuple[int, ...]], dict[tuple[int
         full[int(name, 16)] = parts
         if composes:
             composed[parts] = int(name, 16)
-    steps: dict[int, tuple[int, ...]] = {}
-    for code, parts in full.items():
-        head = composed.get(parts[:-1]) if len(parts) > 2 else None
-        steps[code] = parts if head is None else (head, parts[-1])
+    whole_of = {parts: code for code, parts in full.items()} | composed
+    steps = {
+        code: (whole_of[parts[:-1]], parts[-1]) if len(parts) > 2 else parts
+        for code, parts in full.items()
+    }
     pairs = {(steps[whole][0], steps[whole][1]): whole for whole in composed.values()}
     return steps, pairs

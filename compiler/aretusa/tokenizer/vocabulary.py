@@ -68,7 +68,7 @@ def build_model(vocab: Vocabulary) -> TokenizerModel:
         merges=tuple(merges[pair] for pair in sorted(merges)),
         byte_ids=_byte_ids(vocab, plain),
         chars=() if is_byte_level else _chars(plain),
-        words=_words(plain) if vocab.looks_up_words else (),
+        words=_words(vocab, plain) if vocab.looks_up_words else (),
         unknown_id=vocab.unknown_id,
         fuses_unknown=vocab.fuses_unknown,
         strips_first_space=vocab.strips_first_space,
@@ -173,8 +173,9 @@ def _chars(plain: Mapping[str, int]) -> tuple[tuple[int, int], ...]:
     return tuple(sorted((ord(piece), one) for piece, one in plain.items() if len(piece) == 1))
 
 
-def _words(plain: Mapping[str, int]) -> tuple[tuple[bytes, int], ...]:
-    """Words by their bytes; a vocabulary entry that is no byte-level text can never be one."""
+def _words(vocab: Vocabulary, plain: Mapping[str, int]) -> tuple[tuple[bytes, int], ...]:
+    """Words by their bytes; neither foreign characters nor added tokens are ever left in one."""
     alphabet = frozenset(CHAR_OF_BYTE)
-    texts = (piece for piece in plain if piece and alphabet.issuperset(piece))
+    added = {token.content for token in vocab.added}
+    texts = (p for p in plain if p and p not in added and alphabet.issuperset(p))
     return tuple(sorted((bytes_of_token(piece), plain[piece]) for piece in texts))

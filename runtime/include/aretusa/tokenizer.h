@@ -46,7 +46,9 @@ enum art_encode_option {
 enum art_status art_tokenizer_open(const void *image, uint32_t image_bytes,
                                    struct art_tokenizer *out);
 
-/* Scratch for texts of up to `text_bytes` bytes, or 0 if that is above the limit. */
+/* Scratch that is enough for any text of `text_bytes` bytes, or 0 if that is above the limit. Far
+ * less does for most: the text, 20 bytes for each byte of its longest word, and for a model that
+ * composes (NFC) 16 for each byte of text. A SentencePiece model may have one word only. */
 uint32_t art_tokenizer_encode_scratch_bytes(uint32_t text_bytes);
 
 /* Append the ids of a UTF-8 text; what is not UTF-8 counts as U+FFFD, one for each maximal part

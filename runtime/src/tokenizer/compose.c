@@ -205,7 +205,8 @@ static void fold_marks(const struct art_tokenizer *tokenizer, struct codes *code
 enum art_status art_compose(const struct art_tokenizer *tokenizer, const uint8_t *bytes,
                             uint32_t size_bytes, uint32_t *codes, struct art_text *out)
 {
-    struct codes list = {.at = codes, .count = 0, .capacity = 2 * size_bytes + 2};
+    struct codes list = {
+        .at = codes, .count = 0, .capacity = ART_COMPOSE_WORDS_PER_BYTE / 2 * (size_bytes + 1)};
     uint32_t code;
 
     for (uint32_t i = 0; i < size_bytes;) {
@@ -218,7 +219,7 @@ enum art_status art_compose(const struct art_tokenizer *tokenizer, const uint8_t
     fold_marks(tokenizer, &list);
     for (uint32_t i = 0; i < list.count; i++) {
         if (!art_utf8_write(out, list.at[i] & CODE_MASK)) {
-            return ART_BAD_IMAGE;
+            return ART_NO_SPACE;
         }
     }
     return ART_OK;

@@ -11,10 +11,12 @@ enum {
 /* What the steps of one call share. */
 struct encoder {
     const struct art_tokenizer *tokenizer;
+    uint32_t *scratch; /* the text, then the symbols of one word; to compose, code points last */
+    uint32_t scratch_words;
     struct art_text text; /* the present stretch, behind MARK_BYTES free bytes */
     struct art_symbols symbols;
-    uint32_t *arrays; /* ARRAYS times the capacity of the text, in words */
-    bool was_known;   /* the symbol before is one of the vocabulary */
+    uint32_t symbol_capacity;
+    bool was_known; /* the symbol before is one of the vocabulary */
     struct art_token_list *out;
 };
 
@@ -44,37 +46,6 @@ static enum art_status emit(struct encoder *encoder, uint32_t id)
     }
     out->ids[out->count++] = id;
     return ART_OK;
-}
-
-static bool is_equal(const uint8_t *one, const uint8_t *two, uint32_t size_bytes)
-{
-    for (uint32_t i = 0; i < size_bytes; i++) {
-        if (one[i] != two[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The longest added token at the start of a text, as its entry (start, size, id), or NULL. */
-static const uint32_t *added_at(const struct art_tokenizer *tokenizer, const uint8_t *text,
-                                uint32_t text_bytes)
-{
-    const struct art_words *added = &tokenizer->tables[ART_TABLE_ADDED];
-    const uint8_t *contents = (const uint8_t *)tokenizer->tables[ART_TABLE_ADDED_BYTES].at;
-    const uint32_t *first = tokenizer->tables[ART_TABLE_ADDED_FIRST].at;
-
-    if ((first[text[0] / 32] >> (text[0] % 32) & 1u) == 0) {
-        return NULL;
-    }
-    for (uint32_t i = 0; i < added->count; i += 3) {
-        const uint32_t *entry = added->at + i;
-
-        if (entry[1] <= text_bytes && is_equal(contents + entry[0], text, entry[1])) {
-            return entry;
-        }
-    }
-    return NULL;
 }
 
 /* A symbol that the vocabulary lacks becomes the unknown token, or nothing if there is none. */
@@ -141,6 +112,9 @@ static enum art_status encode_word(struct encoder *encoder, const uint8_t *word,
     if (whole != ART_NO_ID) {
         return emit(encoder, whole);
     }
+    if (word_bytes > encoder->symbol_capacity) {
+        return ART_NO_SPACE;
+    }
     add_symbols(encoder, word, word_bytes);
     art_merge_symbols(encoder->tokenizer, symbols);
     for (uint32_t i = 0; i < symbols->count && status == ART_OK; i = symbols->next[i]) {
@@ -149,16 +123,39 @@ static enum art_status encode_word(struct encoder *encoder, const uint8_t *word,
     return status;
 }
 
-/* Write a stretch as UTF-8, composed and with the model's spaces, behind MARK_BYTES. */
-static enum art_status write_text(struct encoder *encoder, const uint8_t *bytes,
-                                  uint32_t size_bytes)
+/* The scratch less `reserved_words` at its end becomes the room for the text. */
+static bool begin_text(struct encoder *encoder, uint32_t reserved_words)
+{
+    if (encoder->scratch_words <= reserved_words) {
+        return false;
+    }
+    encoder->text.bytes = (uint8_t *)encoder->scratch;
+    encoder->text.size_bytes = MARK_BYTES;
+    encoder->text.capacity_bytes = 4 * (encoder->scratch_words - reserved_words);
+    return true;
+}
+
+static enum art_status write_composed(struct encoder *encoder, const uint8_t *bytes,
+                                      uint32_t size_bytes)
+{
+    uint32_t code_words = ART_COMPOSE_WORDS_PER_BYTE * (size_bytes + 1);
+
+    if (!begin_text(encoder, code_words)) {
+        return ART_NO_SPACE;
+    }
+    return art_compose(encoder->tokenizer, bytes, size_bytes,
+                       encoder->scratch + encoder->scratch_words - code_words, &encoder->text);
+}
+
+/* Write a stretch as UTF-8, with the model's spaces. */
+static enum art_status write_plain(struct encoder *encoder, const uint8_t *bytes,
+                                   uint32_t size_bytes)
 {
     bool marks_spaces = art_has(encoder->tokenizer, ART_FLAG_SENTENCEPIECE);
     uint32_t code;
 
-    encoder->text.size_bytes = MARK_BYTES;
-    if (art_has(encoder->tokenizer, ART_FLAG_COMPOSES)) {
-        return art_compose(encoder->tokenizer, bytes, size_bytes, encoder->arrays, &encoder->text);
+    if (!begin_text(encoder, 0)) {
+        return ART_NO_SPACE;
     }
     for (uint32_t i = 0; i < size_bytes;) {
         i += art_utf8_read(bytes + i, size_bytes - i, &code);
@@ -167,6 +164,21 @@ static enum art_status write_text(struct encoder *encoder, const uint8_t *bytes,
         }
     }
     return ART_OK;
+}
+
+/* What the text leaves of the scratch is for symbols. */
+static void place_symbols(struct encoder *encoder)
+{
+    uint32_t text_words = (encoder->text.size_bytes + 3) / 4;
+    uint32_t capacity = (encoder->scratch_words - text_words) / ARRAYS;
+    uint32_t *arrays = encoder->scratch + text_words;
+
+    encoder->symbol_capacity = capacity;
+    encoder->symbols.ids = arrays;
+    encoder->symbols.next = arrays + capacity;
+    encoder->symbols.previous = arrays + 2 * capacity;
+    encoder->symbols.ranks = arrays + 3 * capacity;
+    encoder->symbols.tree = arrays + 4 * capacity;
 }
 
 /* Put a space in front where the model wants one; returns where the text begins. */
@@ -179,15 +191,16 @@ static uint32_t add_prefix(struct encoder *encoder, bool is_first)
     uint32_t prefix_bytes = marks_spaces ? MARK_BYTES : 1;
     uint32_t text_bytes = encoder->text.size_bytes - MARK_BYTES;
     uint8_t *text = encoder->text.bytes + MARK_BYTES;
-    bool has_space = text_bytes >= prefix_bytes && is_equal(text, prefix, prefix_bytes);
+    bool has_space = text_bytes >= prefix_bytes && art_is_equal(text, prefix, prefix_bytes);
     uint32_t scheme = encoder->tokenizer->prefix;
 
     if (scheme == ART_PREFIX_NEVER || (scheme != ART_PREFIX_ALWAYS && has_space) ||
         (scheme == ART_PREFIX_FIRST_UNLESS_THERE && !is_first)) {
         return MARK_BYTES;
     }
+    text -= prefix_bytes;
     for (uint32_t i = 0; i < prefix_bytes; i++) {
-        text[i - prefix_bytes] = prefix[i];
+        text[i] = prefix[i];
     }
     return MARK_BYTES - prefix_bytes;
 }
@@ -203,7 +216,13 @@ static enum art_status encode_stretch(struct encoder *encoder, const uint8_t *by
     if (size_bytes == 0) {
         return ART_OK;
     }
-    status = write_text(encoder, bytes, size_bytes);
+    status = art_has(encoder->tokenizer, ART_FLAG_COMPOSES)
+                 ? write_composed(encoder, bytes, size_bytes)
+                 : write_plain(encoder, bytes, size_bytes);
+    if (status != ART_OK) {
+        return status;
+    }
+    place_symbols(encoder);
     begin = add_prefix(encoder, is_first);
     cutter.bytes = encoder->text.bytes + begin;
     cutter.size_bytes = encoder->text.size_bytes - begin;
@@ -224,7 +243,8 @@ static enum art_status encode_text(struct encoder *encoder, const uint8_t *text,
     uint32_t place = 0;
 
     while (place < text_bytes && status == ART_OK) {
-        const uint32_t *entry = added_at(encoder->tokenizer, text + place, text_bytes - place);
+        const uint32_t *entry =
+            art_find_added(encoder->tokenizer, text + place, text_bytes - place);
 
         if (entry == NULL) {
             place++;
@@ -245,36 +265,20 @@ static enum art_status encode_text(struct encoder *encoder, const uint8_t *text,
     return encode_stretch(encoder, text + start, text_bytes - start, start == 0);
 }
 
-static void lay_out(struct encoder *encoder, void *scratch, uint32_t text_bytes)
-{
-    uint32_t capacity = text_capacity(text_bytes);
-    uint32_t *arrays = (uint32_t *)scratch;
-
-    encoder->arrays = arrays;
-    encoder->symbols.ids = arrays;
-    encoder->symbols.next = arrays + capacity;
-    encoder->symbols.previous = arrays + 2 * capacity;
-    encoder->symbols.ranks = arrays + 3 * capacity;
-    encoder->symbols.tree = arrays + 4 * capacity;
-    encoder->text.bytes = (uint8_t *)(arrays + ARRAYS * capacity);
-    encoder->text.capacity_bytes = capacity;
-}
-
 enum art_status art_tokenizer_encode(const struct art_tokenizer *tokenizer, const uint8_t *text,
                                      uint32_t text_bytes, uint32_t options, void *scratch,
                                      uint32_t scratch_bytes, struct art_token_list *out)
 {
-    struct encoder encoder = {.tokenizer = tokenizer, .out = out};
+    struct encoder encoder = {.tokenizer = tokenizer,
+                              .scratch = (uint32_t *)scratch,
+                              .scratch_words = scratch_bytes / 4,
+                              .out = out};
     const struct art_words *bos = &tokenizer->tables[ART_TABLE_BOS];
     enum art_status status = ART_OK;
 
     if (text_bytes > ART_TOKENIZER_MAX_TEXT_BYTES || ((uintptr_t)scratch & 3u) != 0) {
         return ART_BAD_ARGUMENT;
     }
-    if (scratch_bytes < art_tokenizer_encode_scratch_bytes(text_bytes)) {
-        return ART_NO_SPACE;
-    }
-    lay_out(&encoder, scratch, text_bytes);
     if ((options & ART_ENCODE_BOS) != 0) {
         for (uint32_t i = 0; i < bos->count && status == ART_OK; i++) {
             status = emit(&encoder, bos->at[i]);

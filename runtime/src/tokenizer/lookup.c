@@ -1,4 +1,26 @@
+#include <stddef.h>
+
 #include "tables.h"
+
+const uint32_t *art_find_added(const struct art_tokenizer *tokenizer, const uint8_t *text,
+                               uint32_t text_bytes)
+{
+    const struct art_words *added = &tokenizer->tables[ART_TABLE_ADDED];
+    const uint8_t *contents = (const uint8_t *)tokenizer->tables[ART_TABLE_ADDED_BYTES].at;
+    const uint32_t *first = tokenizer->tables[ART_TABLE_ADDED_FIRST].at;
+
+    if ((first[text[0] / 32] >> (text[0] % 32) & 1u) == 0) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < added->count; i += 3) {
+        const uint32_t *entry = added->at + i;
+
+        if (entry[1] <= text_bytes && art_is_equal(contents + entry[0], text, entry[1])) {
+            return entry;
+        }
+    }
+    return NULL;
+}
 
 /* -1, 0 or 1: how a token compares with a word. */
 static int compare_token(const struct art_tokenizer *tokenizer, uint32_t id, const uint8_t *word,

@@ -80,6 +80,16 @@ static inline bool art_has(const struct art_tokenizer *tokenizer, enum art_token
     return (tokenizer->flags & (uint32_t)flag) != 0;
 }
 
+static inline bool art_is_equal(const uint8_t *one, const uint8_t *two, uint32_t size_bytes)
+{
+    for (uint32_t i = 0; i < size_bytes; i++) {
+        if (one[i] != two[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The value of a table of `value << 24 | first code point`: 0 before its first entry. */
 uint32_t art_run_value(const struct art_words *runs, uint32_t code);
 
@@ -90,10 +100,15 @@ uint32_t art_utf8_read(const uint8_t *bytes, uint32_t size_bytes, uint32_t *code
 /* Append one character; false if it does not fit. */
 bool art_utf8_write(struct art_text *text, uint32_t code);
 
-/* Append the NFC form of a text. `codes` has room for two words per byte of input and two more,
- * twice: canonical decomposition gives at most 3 code points per 2 bytes. */
+/* Append the NFC form of a text. `codes` has room for ART_COMPOSE_WORDS_PER_BYTE words per byte and
+ * as many more: two lists of code points, of which decomposition gives at most 3 per 2 bytes. */
+enum { ART_COMPOSE_WORDS_PER_BYTE = 4 };
 enum art_status art_compose(const struct art_tokenizer *tokenizer, const uint8_t *bytes,
                             uint32_t size_bytes, uint32_t *codes, struct art_text *out);
+
+/* The longest added token at the start of a text, as its entry (start, size, id), or NULL. */
+const uint32_t *art_find_added(const struct art_tokenizer *tokenizer, const uint8_t *text,
+                               uint32_t text_bytes);
 
 /* The id of a word that is not to be merged, or ART_NO_ID. */
 uint32_t art_find_word(const struct art_tokenizer *tokenizer, const uint8_t *word,

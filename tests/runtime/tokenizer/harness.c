@@ -1,4 +1,6 @@
-/* harness encode IMAGE INPUT OUTPUT: a record per text of INPUT.
+/* harness scratch SIZE: art_tokenizer_encode_scratch_bytes(SIZE).
+ * harness encode IMAGE INPUT OUTPUT: a record (status, count, ids) per text of INPUT, which is
+ *     (options, scratch bytes, capacity in ids, bytes of text, text) one after the other.
  * harness decode IMAGE OUTPUT: every token's bytes.
  * harness mutate IMAGE INPUT MUTATIONS: encode and decode over damaged images; prints how many
  * were opened. For sanitizers: each buffer is exactly as large as it is said to be. */
@@ -49,11 +51,16 @@ static uint32_t word_at(const struct file *file, uint32_t offset_bytes)
     return word;
 }
 
-static void encode_one(const struct art_tokenizer *tokenizer, const uint8_t *bytes,
-                       uint32_t size_bytes, uint32_t options, FILE *output)
+enum { RECORD_BYTES = 16 };
+
+static void encode_one(const struct art_tokenizer *tokenizer, const struct file *input, uint32_t at,
+                       FILE *output)
 {
-    uint32_t scratch_bytes = art_tokenizer_encode_scratch_bytes(size_bytes);
-    uint32_t capacity = 3 * size_bytes + 8;
+    uint32_t options = word_at(input, at);
+    uint32_t scratch_bytes = word_at(input, at + 4);
+    uint32_t capacity = word_at(input, at + 8);
+    uint32_t size_bytes = word_at(input, at + 12);
+    const uint8_t *bytes = input->bytes + at + RECORD_BYTES;
     uint8_t *text = grab(size_bytes);
     void *scratch = grab(scratch_bytes);
     struct art_token_list list = {.ids = grab(4 * capacity), .capacity = capacity, .count = 0};
@@ -78,11 +85,8 @@ static void encode_all(const struct art_tokenizer *tokenizer, const struct file 
                        FILE *output)
 {
     for (uint32_t at = 0; at < input->size_bytes;) {
-        uint32_t options = word_at(input, at);
-        uint32_t size_bytes = word_at(input, at + 4);
-
-        encode_one(tokenizer, input->bytes + at + 8, size_bytes, options, output);
-        at += 8 + size_bytes;
+        encode_one(tokenizer, input, at, output);
+        at += RECORD_BYTES + word_at(input, at + 12);
     }
 }
 
@@ -144,6 +148,12 @@ int main(int count, char **arguments)
     struct file image;
     FILE *output;
 
+    if (count == 3 && strcmp(arguments[1], "scratch") == 0) {
+        unsigned long size_bytes = strtoul(arguments[2], NULL, 10);
+
+        printf("%u\n", (unsigned)art_tokenizer_encode_scratch_bytes((uint32_t)size_bytes));
+        return 0;
+    }
     if (count < 4) {
         return 2;
     }
