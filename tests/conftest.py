@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
+from required_tools import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 TESTS: Final = Path(__file__).resolve().parent
 ROOT: Final = TESTS.parent
 GOLDEN: Final = TESTS / "golden"
-IN_CI: Final = os.environ.get("CI") == "true"
 
 # Programs that a marker needs. A missing one skips the test here and fails it in CI.
 PROGRAMS: Final = {
@@ -38,9 +37,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("ARETUSA_HYPOTHESIS", "fast"))
-
-if str(TESTS) not in sys.path:
-    sys.path.append(str(TESTS))  # tests/checkpoints.py
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,13 +65,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         absent = [name for name in modules if importlib.util.find_spec(name) is None]
         if absent and item.get_closest_marker(marker) is not None:
             pytest.skip(f"{', '.join(absent)} is not installed; the core does without it, CI too")
-
-
-def skip_or_fail(reason: str) -> None:
-    """Skip on a developer's machine; fail in CI, so that a green run hides no untested path."""
-    if IN_CI:
-        pytest.fail(f"CI: {reason}", pytrace=False)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
