@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from aretusa.passes.pipeline import Observer
     from aretusa.tokenizer.model import TokenizerModel
 
-PROMPT_BYTES_PER_POSITION: Final = 6  # longest text that a prompt may be, per position of the context
+PROMPT_BYTES_PER_POSITION: Final = (
+    6  # longest text that a prompt may be, per position of the context
+)
 SESSION_BYTES: Final = 512  # ART_SESSION_BYTES of runtime/include/aretusa/generate.h
 
 

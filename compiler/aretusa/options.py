@@ -15,7 +15,7 @@ DEFAULT_CHUNK: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileOptions:
-    """`weights` names a scheme for real weights; codes of a quantised checkpoint stay as they are."""
+    """`weights` is a scheme for real weights; codes of a quantised checkpoint stay as they are."""
 
     weights: str = "w8"
     context: int | None = None

@@ -1,4 +1,4 @@
-"""Where templates/ and runtime/ are: beside the packages in a checkout, inside the wheel when installed."""
+"""Where templates/ and runtime/ are: in the root of a checkout, inside an installed wheel."""
 
 from __future__ import annotations
 

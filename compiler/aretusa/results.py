@@ -35,6 +35,13 @@ class KernelProfile(Record):
     calls: int
 
 
+class CheckResult(Record):
+    """A run replayed in NumPy: how many logits were compared, and how many differ."""
+
+    values: int
+    mismatches: int
+
+
 class RunResult(Record):
     """Text and tokens of one run."""
 
@@ -52,6 +59,7 @@ class RunResult(Record):
     seconds: float
     tokens_per_second: float
     profile: list[KernelProfile]
+    check: CheckResult | None
 
 
 class ExecutionResult(Record):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
 from aretusa.frontend.tokenizer_source import GgufTokenizerSource, HfTokenizerSource
@@ -11,6 +10,8 @@ from aretusa.tokenizer.read_gguf import read_gguf
 from aretusa.tokenizer.read_hf import parse_hf, read_hf
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aretusa.frontend.checkpoint import Checkpoint
     from aretusa.frontend.tokenizer_source import TokenizerSource
     from aretusa.tokenizer.model import TokenizerModel

@@ -30,7 +30,7 @@ def float_literal(value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CallWriter:
-    """Turns ops into calls. `index` is the C expression of the table row, `suffix` that of a kind."""
+    """Turns ops into calls. `kind` prefixes names of one kind of layers, `index` is its table row."""
 
     graph: Graph
     names: Names

@@ -1,4 +1,4 @@
-"""C identifiers, unique and stable. They come from the compiler's own names, never from a model's text."""
+"""C identifiers, unique and stable, from the compiler's own names, never from a model's text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+# Words of C, and names that the templates use themselves.
 _KEYWORDS: Final = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline"
-    " int long register restrict return short signed sizeof static struct switch typedef union"
-    " unsigned void volatile while step tokens layer row src matrix out images stop_tokens layer_order"
-    " shape transform scratch weight residual gate up codes scales cache query".split()
+    ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "step", "tokens", "layer", "row", "src", "matrix", "out", "images", "stop_tokens", "layer_order", "shape", "transform", "scratch", "weight", "residual", "gate", "up", "codes", "scales", "cache", "query"]
 )
 
 

@@ -1,4 +1,4 @@
-"""Graph, schedule and memory plan -> NetworkView: every number and name that network.c will print."""
+"""Graph, schedule and memory plan -> NetworkView: every number and name in network.c."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ IMAGE_OFFSET_BYTES: Final = 0  # an image starts at the first byte of its memory
 
 
 class NetworkViewBuilder:
-    """Collects the parts of one NetworkView; `profile` names the rows of the instruction profile."""
+    """Collects the parts of one NetworkView; `profile` names rows of the instruction profile."""
 
     def __init__(self, graph: Graph, rolled: RolledGraph, plan: MemoryPlan) -> None:
         self.graph = graph
@@ -199,9 +199,7 @@ class NetworkViewBuilder:
                 )
 
     def _place(self, name: str, region: Region) -> PlaceView:
-        return PlaceView(
-            name=name, memory=_memory(region), offset=hex_literal(region.offset_bytes)
-        )
+        return PlaceView(name=name, memory=_memory(region), offset=hex_literal(region.offset_bytes))
 
 
 def _memory(region: Region) -> str:

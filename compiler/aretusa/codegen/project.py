@@ -108,9 +108,7 @@ def _write_machine_files(plan: MemoryPlan, images: list[Image], directory: Path)
         for memory in MemoryId
         if used[memory]
     }
-    writable = {
-        region.memory.key for region in plan.regions if not region.kind.is_constant
-    }
+    writable = {region.memory.key for region in plan.regions if not region.kind.is_constant}
     windows = qemu_windows(sizes, writable=writable)
     places = [ImagePlace(memory=image.memory.key) for image in images]
     for name, text in machine_files(windows, places).items():
@@ -118,7 +116,7 @@ def _write_machine_files(plan: MemoryPlan, images: list[Image], directory: Path)
 
 
 def hash_of_inputs(*parts: str) -> str:
-    """What decides whether a build is up to date: tool, model and options, and the runtime itself."""
+    """What decides whether a build is up to date: tool, model, options, and the runtime itself."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode() + b"\0")

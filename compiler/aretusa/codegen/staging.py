@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def staged_directory(output: Path) -> Iterator[Path]:
-    """Yield a fresh directory beside `output`; it takes its place when the block ends without error.
+    """Yield a fresh directory beside `output` that takes its place if the block ends well.
 
     Only an empty directory or an older build is replaced: E0002 otherwise.
     """

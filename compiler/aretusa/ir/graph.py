@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aretusa.ir.ops import Op, inputs
 from aretusa.ir.types import Cache, Value, Weight
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Graph:
     """One graph for prefill and decode: a step runs 1 .. chunk_max new tokens from any position.
 
-    Ops stand in an order in which they may run. `tokens` is the only input, `logits` the only result.
+    Ops stand in an order in which they may run. `tokens` is the only input, `logits` the result.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Graph:
 
 def substitute(op: Op, values: Mapping[str, Value]) -> Op:
     """The op with some of the values it reads replaced, by name."""
-    changes = {
+    changes: dict[str, Any] = {
         f.name: values[value.name]
         for f in fields(op)
         if f.name != "out"

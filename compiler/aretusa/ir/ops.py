@@ -1,7 +1,7 @@
-"""One frozen dataclass per op. Its docstring is its mathematics; docs/arithmetic.md has the rounding.
+"""One frozen dataclass per op. Its docstring is its mathematics, docs/arithmetic.md the rounding.
 
-Fields of type Value other than `out` are inputs; fields that end in `weight`, `bias` or `table` name
-weights; fields that end in `cache` name caches. `layer` is the transformer block, None outside.
+Fields of type Value other than `out` are inputs; fields that end in `weight`, `bias` or `table`
+name weights; fields that end in `cache` name caches. `layer` is the transformer block or None.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Rope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """Append keys and values to the caches; out = softmax(query keys^T / sqrt(dim)) values, causal."""
+    """Append to the caches; out = softmax(query keys^T / sqrt(dim)) values, causal."""
 
     layer: int | None
     query: Value
@@ -145,7 +145,7 @@ class SiluMulQuantise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadsQuantise:
-    """out = Quantise of each head's row of src, after RmsNorm (if norm_weight) and Rope (if rope)."""
+    """out = Quantise of each head's row of src, after norm and rope if asked."""
 
     layer: int | None
     src: Value
@@ -211,7 +211,9 @@ def inputs(op: Op) -> tuple[Value, ...]:
 
 def weights(op: Op) -> tuple[str, ...]:
     """The weights that an op reads."""
-    names = (getattr(op, f.name) for f in fields(op) if f.name.endswith(("weight", "bias", "table")))
+    names = (
+        getattr(op, f.name) for f in fields(op) if f.name.endswith(("weight", "bias", "table"))
+    )
     return tuple(name for name in names if name is not None)
 
 

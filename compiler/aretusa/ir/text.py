@@ -25,8 +25,7 @@ _DENSE: Final = re.compile(r"w(\d+)\[(\d+)x(\d+)\](?: group (\d+))?(?: zero (\d+
 def print_graph(graph: Graph) -> str:
     """The whole graph, one line per declaration and op."""
     lines = [
-        f"graph {json.dumps(graph.name)} chunk_max={graph.chunk_max} context={graph.context} "
-        f"rope_dim={graph.rope_dim}",
+        _print_header(graph),
         *(f"weight {json.dumps(weight.name)}: {weight.type}" for weight in graph.weights),
         *(f"cache {cache.name}: {cache.heads}x{cache.dim}" for cache in graph.caches),
         f"input {graph.tokens}",
@@ -34,6 +33,13 @@ def print_graph(graph: Graph) -> str:
         f"output {graph.logits}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _print_header(graph: Graph) -> str:
+    sizes = ("chunk_max", "context", "rope_dim")
+    return " ".join(
+        [f"graph {json.dumps(graph.name)}", *(f"{size}={getattr(graph, size)}" for size in sizes)]
+    )
 
 
 def print_op(op: Op) -> str:

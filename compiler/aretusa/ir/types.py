@@ -18,7 +18,7 @@ SUM_RUN: Final = 32  # activation codes are summed in runs of this length
 class DType(Enum):
     """Element types; the value is the name in the text form."""
 
-    TOKEN = "token"  # int32 index into the vocabulary
+    TOKEN = "token"  # noqa: S105 - int32 index into the vocabulary
     F32 = "f32"  # IEEE-754 binary32
     Q8 = "q8"  # int8 codes with one binary32 scale per row, a row being the last axis
 
@@ -126,7 +126,7 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Keys or values of one layer for every position: int8 codes and one scale per head and position."""
+    """Keys or values of one layer: int8 codes and one scale per head and position."""
 
     name: str
     heads: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from aretusa.ir import ops
 from aretusa.ir.ops import Op, inputs, read_caches, result, weights, written_caches
@@ -12,6 +12,13 @@ from aretusa.ir.types import DenseType, DType, VectorType
 if TYPE_CHECKING:
     from aretusa.ir.graph import Graph
     from aretusa.ir.types import Value
+
+_QUANTISING: Final = (
+    ops.Quantise,
+    ops.RmsNormQuantise,
+    ops.SiluMulQuantise,
+    ops.HeadsQuantise,
+)
 
 
 def verify(graph: Graph, *, after: str) -> None:
@@ -30,16 +37,17 @@ def verify(graph: Graph, *, after: str) -> None:
         filled.update(written_caches(op))
         assert filled <= cache_names, f"{where} writes an undeclared cache"
         assert filled.issuperset(read_caches(op)), f"{where} reads a cache before it is written"
-        _verify_types(graph, op, where)
+        _verify_shapes(graph, op, where)
         out = result(op)
         if out is not None:
+            assert (out.type.dtype is DType.Q8) == isinstance(op, _QUANTISING), f"{where}: {out}"
             assert out.name not in defined, f"{where} defines {out} twice"
             defined[out.name] = out
     assert defined.get(graph.logits.name) == graph.logits, f"{after}: the logits are not computed"
 
 
-def _verify_types(graph: Graph, op: Op, where: str) -> None:
-    """Shapes and element types of one op."""
+def _verify_shapes(graph: Graph, op: Op, where: str) -> None:
+    """Shapes of one op."""
     match op:
         case ops.Embed():
             table = graph.weight_types()[op.table]
@@ -70,11 +78,6 @@ def _verify_types(graph: Graph, op: Op, where: str) -> None:
             _same(where, (_elements(op.query),), (_elements(op.out),))
         case _:
             assert_never(op)
-    out = result(op)
-    quantises = isinstance(
-        op, ops.Quantise | ops.RmsNormQuantise | ops.SiluMulQuantise | ops.HeadsQuantise
-    )
-    assert out is None or (out.type.dtype is DType.Q8) == quantises, f"{where}: {out}"
 
 
 def _verify_linear(graph: Graph, op: ops.Linear, where: str) -> None:

@@ -32,13 +32,9 @@ def scratch_bytes(op: Op, graph: Graph) -> int:
     chunk = graph.chunk_max
     match op:
         case ops.RmsNormQuantise() | ops.Quantise():
-            return quantise_scratch_bytes(
-                tokens=op.src.type.rows(chunk), depth=op.src.type.depth
-            )
+            return quantise_scratch_bytes(tokens=op.src.type.rows(chunk), depth=op.src.type.depth)
         case ops.SiluMulQuantise():
-            return quantise_scratch_bytes(
-                tokens=op.gate.type.rows(chunk), depth=op.gate.type.depth
-            )
+            return quantise_scratch_bytes(tokens=op.gate.type.rows(chunk), depth=op.gate.type.depth)
         case ops.CachedAttention():
             heads = op.query.type.dims(chunk)[1]
             kv_heads = graph.role_cache(op.key_cache).heads
@@ -102,4 +98,3 @@ def _uses(graph: Graph, body: Sequence[Op], start: int) -> Iterator[tuple[str, i
             if scratch:
                 yield scratch_name(index), scratch, step
             index += 1
-

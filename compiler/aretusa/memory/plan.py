@@ -153,9 +153,7 @@ def plan_memory(
     return MemoryPlan(target=target, regions=tuple(regions))
 
 
-def _place_buffers(
-    graph: Graph, rolled: RolledGraph, target: Target
-) -> dict[MemoryId, list[Slot]]:
+def _place_buffers(graph: Graph, rolled: RolledGraph, target: Target) -> dict[MemoryId, list[Slot]]:
     arenas: dict[MemoryId, list[Slot]] = {memory: [] for memory in MemoryId}
     homeless = buffers(graph, rolled)
     for memory in _BUFFERS:
@@ -182,7 +180,7 @@ def _caches(graph: Graph) -> list[_Wish]:
 
 
 def _constants(graph: Graph, tokenizer_bytes: int) -> list[_Wish]:
-    """Hot matrices first, in the order of their use; vectors and tables; the cold embedding last."""
+    """Vectors and tables; hot matrices in the order of their use; the cold embedding last."""
     biases = matrix_biases(graph)
     hot = {op.weight for op in graph.ops if isinstance(op, ops.Linear)}
     matrices: dict[bool, list[_Wish]] = {True: [], False: []}
@@ -196,7 +194,9 @@ def _constants(graph: Graph, tokenizer_bytes: int) -> list[_Wish]:
         elif weight.name not in biases.values():
             vectors.append(_Wish(weight.name, RegionKind.WEIGHT, 4 * weight.type.size, _SMALL))
     rope_bytes = 4 * graph.context * graph.rope_dim // 2
-    tables = [_Wish(name, RegionKind.TABLE, rope_bytes, _SMALL) for name in (ROPE_COSINE, ROPE_SINE)]
+    tables = [
+        _Wish(name, RegionKind.TABLE, rope_bytes, _SMALL) for name in (ROPE_COSINE, ROPE_SINE)
+    ]
     tokenizer = _Wish(TOKENIZER, RegionKind.TOKENIZER, tokenizer_bytes, _SMALL)
     return [*vectors, *tables, tokenizer, *matrices[True], *matrices[False]]
 
@@ -204,9 +204,7 @@ def _constants(graph: Graph, tokenizer_bytes: int) -> list[_Wish]:
 def matrix_biases(graph: Graph) -> dict[str, str]:
     """Bias of each matrix that has one; it is stored with the matrix."""
     return {
-        op.weight: op.bias
-        for op in graph.ops
-        if isinstance(op, ops.Linear) and op.bias is not None
+        op.weight: op.bias for op in graph.ops if isinstance(op, ops.Linear) and op.bias is not None
     }
 
 

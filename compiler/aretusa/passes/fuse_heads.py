@@ -10,6 +10,8 @@ from aretusa.ir.graph import substitute
 from aretusa.ir.types import TensorType, Value
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aretusa.ir.graph import Graph
     from aretusa.ir.ops import Op
 
@@ -55,7 +57,7 @@ def fuse_heads(graph: Graph) -> Graph:
     return graph.with_ops(rewritten)
 
 
-def _chain(value: Value, makers: dict[str, Op]) -> _Chain:
+def _chain(value: Value, makers: Mapping[str, Op]) -> _Chain:
     """Follow value back through Rope, RmsNorm and SplitHeads."""
     rope, norm_weight, norm_eps = False, None, 0.0
     maker = makers.get(value.name)

@@ -1,4 +1,4 @@
-"""What a quantised matrix is, and how one is made from real weights or from a checkpoint's codes."""
+"""What a quantised matrix is, and how one is made from real weights or a checkpoint's codes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLOAT16_MAX: Final = float(np.finfo(np.float16).max)
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """How weights are stored: `bits` per code, one scale per row (group 0) or per group of the depth."""
+    """How weights are stored: `bits` per code, one scale per row (group 0) or group of the depth."""
 
     bits: int
     group: int = CHANNEL
@@ -68,9 +68,7 @@ class QuantisedMatrix:
     def select_rows(self, rows: NDArray[np.int64]) -> QuantisedMatrix:
         """The matrix of the given rows."""
         minimums = None if self.minimums is None else self.minimums[rows]
-        return replace(
-            self, codes=self.codes[rows], scales=self.scales[rows], minimums=minimums
-        )
+        return replace(self, codes=self.codes[rows], scales=self.scales[rows], minimums=minimums)
 
     def dequantise(self) -> NDArray[np.float32]:
         """The real values [rows, depth] that the codes stand for."""
@@ -102,9 +100,7 @@ def quantise_matrix(weight: StoredWeight, scheme: Scheme, *, name: str) -> Quant
             assert_never(weight)
 
 
-def _round_to_nearest(
-    values: NDArray[np.float32], scheme: Scheme, name: str
-) -> QuantisedMatrix:
+def _round_to_nearest(values: NDArray[np.float32], scheme: Scheme, name: str) -> QuantisedMatrix:
     """Symmetric codes -127..127 or -7..7 (stored + 8); group scales are binary16."""
     rows, depth = values.shape
     length = depth if scheme.group == CHANNEL else scheme.group

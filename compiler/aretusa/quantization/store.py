@@ -24,7 +24,7 @@ PER_ROW: Final = Scheme(8)  # embedding and head: 8 bits, one scale per row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantisedCheckpoint:
-    """Real weights are quantised by `scheme` on the way; codes of the checkpoint stay as they are."""
+    """Real weights are quantised by `scheme` on the way; codes of the checkpoint stay."""
 
     checkpoint: Checkpoint
     scheme: Scheme

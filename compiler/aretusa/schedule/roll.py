@@ -1,14 +1,14 @@
 """Roll the lowered graph into kinds of layers, so that the program loops over tables.
 
-Two layers are of one kind when their ops are the same but for the numbers of weights. Values get the
-names of the buffers they live in: a Linear writes over its residual input, and a selected row is a
-view of its buffer.
+Two layers are of one kind when their ops are the same but for the numbers of weights. Values get
+the names of the buffers they live in: a Linear writes over its residual input, and a selected row
+is a view of its buffer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aretusa.ir import ops
 from aretusa.ir.ops import Op, inputs, result
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 HIDDEN: Final = "hidden"  # buffer of the residual stream
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerKind:
     """Ops that several layers share. Weight and cache names are roles: full names without layer."""
@@ -34,7 +33,7 @@ class LayerKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolledGraph:
-    """Embedding ops, the kinds of layers, the head's ops; `order` gives kind and row of each layer."""
+    """Embedding ops, kinds of layers, the head's ops; `order` has kind and row of each layer."""
 
     prologue: tuple[Op, ...]
     kinds: tuple[LayerKind, ...]
@@ -109,7 +108,7 @@ def _reads(later: Iterable[Op], value: Value) -> bool:
 
 def _localise(op: Op, buffers: dict[str, str]) -> Op:
     """The op with buffer names for values and roles for weights and caches."""
-    changes: dict[str, object] = {"layer": None}
+    changes: dict[str, Any] = {"layer": None}
     for field in fields(op):
         value = getattr(op, field.name)
         if isinstance(value, Value):
@@ -118,4 +117,3 @@ def _localise(op: Op, buffers: dict[str, str]) -> Op:
             role = value.removeprefix(f"model.layers.{op.layer}.").removeprefix(f"l{op.layer}.")
             changes[field.name] = role
     return replace(op, **changes)
-

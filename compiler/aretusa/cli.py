@@ -1,0 +1,284 @@
+"""Arguments in, exit code and one-line errors out; no logic."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+from click.exceptions import Abort, ClickException
+from click.exceptions import Exit as ClickExit
+
+from aretusa import ui
+from aretusa.driver import compile_model
+from aretusa.errors import AretusaError, ExitCode, UsageError
+from aretusa.execution.firmware import Platform
+from aretusa.ir.text import print_graph
+from aretusa.manifest import read_manifest
+from aretusa.options import DEFAULT_CHUNK, CompileOptions
+from aretusa.tokenizer.chat import SMOLLM2_SYSTEM
+from aretusa.verbs.doctor import examine_machine
+from aretusa.verbs.inspect import inspect_model
+from aretusa.verbs.prompt import Prompt
+from aretusa.verbs.run import RunOptions, run_program
+from aretusa.verbs.verify import VerifyOptions, verify_build
+from aretusa.verbs.verify_quality import DEFAULT_WINDOW, QualityOptions, judge_quality
+from aretusa.version import TOOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aretusa.ir.graph import Graph
+    from aretusa.manifest import Record
+
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Compile LLaMA-family models to bare-metal C for the Siracusa SoC.\n\n"
+    "Example: aretusa compile examples/models/tiny-orator -o build/tiny-orator",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Model = Annotated[Path, typer.Argument(help="Hugging Face directory or GGUF file.")]
+Build = Annotated[Path, typer.Argument(help="Directory that `aretusa compile` wrote.")]
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(TOOL)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And exit.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command("compile")
+def compile_command(
+    model: Model,
+    output: Annotated[Path, typer.Option("--output-dir", "-o", help="Where the build goes.")],
+    weights: Annotated[
+        str, typer.Option(help="Scheme for real weights: w8, w8g32, w4g32, w4g64, w4g128, ...")
+    ] = "w8",
+    context: Annotated[
+        Optional[int],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(help="Positions of the KV cache; 512 or what the model allows."),
+    ] = None,
+    chunk: Annotated[int, typer.Option(help="Most tokens of one prefill step.")] = DEFAULT_CHUNK,
+    target: Annotated[str, typer.Option(help="Built-in target or a target file.")] = "siracusa",
+    dump_after: Annotated[
+        str, typer.Option(help="Print the graph after this pass (or 'all') on stderr.")
+    ] = "",
+    force: Annotated[bool, typer.Option(help="Compile even if the build is up to date.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compile a checkpoint into C sources and weight images.
+
+    Example: aretusa compile examples/models/tiny-orator -o build/tiny-orator --weights w4g32
+    """
+    del debug
+    options = CompileOptions(weights=weights, context=context, chunk=chunk, target=target)
+
+    def dump(name: str, graph: Graph) -> None:
+        if dump_after in {name, "all"}:
+            typer.echo(f"# after {name}\n{print_graph(graph)}", err=True)
+
+    with ui.TerminalProgress(quiet=quiet) as progress:
+        result = compile_model(model, output, options, force=force, progress=progress, observe=dump)
+    for warning in result.manifest.warnings:
+        typer.echo(warning, err=True)
+    state = "up to date" if result.reused else "compiled"
+    _answer(
+        result,
+        [*ui.manifest_lines(result.manifest), f"files    {result.build} ({state})"],
+        as_json=as_json,
+    )
+
+
+@app.command("run")
+def run_command(
+    build: Build,
+    prompt: Annotated[str, typer.Option(help="Text to continue, or the question with --chat.")],
+    platform: Annotated[Platform, typer.Option(help="Where the program runs.")] = Platform.QEMU,
+    max_new_tokens: Annotated[int, typer.Option(min=0, help="Stop after so many tokens.")] = 64,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token.")] = 0.0,
+    top_p: Annotated[
+        float, typer.Option(help="Draw from the likeliest tokens of this mass.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    chat: Annotated[bool, typer.Option(help="Ask in ChatML, for instruction models.")] = False,
+    system: Annotated[str, typer.Option(help="System text of --chat.")] = SMOLLM2_SYSTEM,
+    chunk: Annotated[int, typer.Option(min=0, help="Prompt tokens per step; 0: the most.")] = 0,
+    cores: Annotated[int, typer.Option(min=1, max=8, help="Harts or threads.")] = 8,
+    profile: Annotated[bool, typer.Option(help="Count instructions per kernel (QEMU).")] = False,
+    check: Annotated[
+        bool, typer.Option(help="Replay the run in NumPy and compare logits.")
+    ] = False,
+    summary: Annotated[bool, typer.Option(help="Print a summary after the text.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Generate text with a compiled program.
+
+    Example: aretusa run build/tiny-orator --prompt "The President shall" --max-new-tokens 32
+    """
+    del debug
+    options = RunOptions(
+        platform=platform,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        chunk=chunk,
+        cores=cores,
+        profile=profile,
+        check=check,
+    )
+    if not as_json and not chat:
+        _stream(prompt.encode())
+    result = run_program(
+        build,
+        Prompt(text=prompt, chat=chat, system=system),
+        options,
+        on_text=None if as_json else _stream,
+    )
+    if not as_json:
+        _stream(b"\n")
+    lines: list[str] = []
+    if summary or profile:
+        lines = ["", *ui.run_lines(result, read_manifest(build)), *ui.profile_lines(result)]
+    _answer(result, lines, as_json=as_json)
+    if result.check is not None and result.check.mismatches:
+        raise typer.Exit(ExitCode.NUMERICS)
+
+
+@app.command("verify")
+def verify_command(
+    build: Build,
+    prompt_tokens: Annotated[int, typer.Option(help="Length of the prompt.")] = 32,
+    new_tokens: Annotated[int, typer.Option(help="Tokens to generate.")] = 16,
+    quality: Annotated[bool, typer.Option(help="Also judge against the float model.")] = False,
+    model: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(help="The checkpoint of the build, for --quality."),
+    ] = None,
+    text: Annotated[
+        Optional[list[Path]],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(help="Held-out text for --quality; may be repeated."),
+    ] = None,
+    window: Annotated[int, typer.Option(help="Tokens per window of text.")] = DEFAULT_WINDOW,
+    windows: Annotated[int, typer.Option(help="Windows per text.")] = 3,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Compare NumPy, ONNX Runtime, host C and RV32 C in QEMU, bit for bit.
+
+    Example: aretusa verify build/tiny-orator
+    """
+    del debug
+    if not as_json:
+        typer.echo(ui.EXECUTION_HEADER)
+    result = verify_build(
+        build,
+        VerifyOptions(prompt_tokens=prompt_tokens, new_tokens=new_tokens),
+        on_result=None if as_json else lambda one: typer.echo(ui.execution_line(one)),
+    )
+    if quality:
+        if model is None:
+            raise UsageError("E0003", "--quality needs the checkpoint", fix="Give --model MODEL")
+        options = QualityOptions(texts=tuple(text or ()), window=window, windows=windows)
+        judged = judge_quality(build, model, options)
+        result = result.model_copy(update={"quality": judged})
+    _answer(result, ui.verify_lines(result), as_json=as_json)
+    if not result.passed:
+        raise typer.Exit(ExitCode.NUMERICS)
+
+
+@app.command("inspect")
+def inspect_command(model: Model, as_json: Json = False, debug: Debug = False) -> None:
+    """Show what a checkpoint holds.
+
+    Example: aretusa inspect examples/models/tiny-orator
+    """
+    del debug
+    result = inspect_model(model)
+    _answer(result, ui.inspect_lines(result), as_json=as_json)
+
+
+@app.command("doctor")
+def doctor_command(as_json: Json = False, debug: Debug = False) -> None:
+    """Show which tools this computer has and what to install.
+
+    Example: aretusa doctor
+    """
+    del debug
+    result = examine_machine()
+    _answer(result, ui.doctor_lines(result), as_json=as_json)
+    if not result.ok:
+        raise typer.Exit(ExitCode.TOOLCHAIN)
+
+
+def _stream(data: bytes) -> None:
+    """Bytes of generated text; a character may come in two parts."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _answer(result: Record, lines: Iterable[str], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(result.model_dump_json(indent=1))
+        return
+    for line in lines:
+        typer.echo(line)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code of errors.ExitCode."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = app(arguments, standalone_mode=False)
+    except AretusaError as error:
+        return _report(error, arguments)
+    except ClickExit as stop:
+        return stop.exit_code
+    except ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, Abort):
+        typer.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return ExitCode.OK
+    except Exception as bug:  # noqa: BLE001 - the last line of defence: a bug is one line, too
+        if "--debug" in arguments:
+            traceback.print_exc()
+        typer.echo(
+            f"error[E0900]: internal error: {type(bug).__name__}: {bug}. This is a bug of the "
+            "tool; run again with --debug and report it.",
+            err=True,
+        )
+        return ExitCode.INTERNAL
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _report(error: AretusaError, arguments: list[str]) -> int:
+    if "--debug" in arguments:
+        traceback.print_exc()
+    if "--json" in arguments:
+        typer.echo(json.dumps({"schema_version": 1, "error": error.record()}, indent=1))
+    typer.echo(error.line(), err=True)
+    return int(error.exit_code)

@@ -1,0 +1,63 @@
+"""inspect_model(): what a checkpoint holds, without compiling it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aretusa.driver import parameter_count
+from aretusa.frontend.checkpoint import open_checkpoint
+from aretusa.frontend.weights import CodedWeight
+from aretusa.results import InspectResult, TensorResult
+from aretusa.tokenizer_files import read_tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aretusa.frontend.checkpoint import Checkpoint
+
+
+def inspect_model(model: Path) -> InspectResult:
+    """Shapes, families and formats; tensors are read one at a time."""
+    checkpoint = open_checkpoint(model)
+    config = checkpoint.config
+    return InspectResult(
+        path=str(model),
+        name=checkpoint.name,
+        kind=checkpoint.kind,
+        family=config.family.value,
+        parameters=parameter_count(checkpoint),
+        stored_bytes=sum(path.stat().st_size for path in checkpoint.store.files),
+        layers=config.layers,
+        hidden_size=config.hidden_size,
+        heads=config.heads,
+        kv_heads=config.kv_heads,
+        head_dim=config.head_dim,
+        ffn_size=config.ffn_size,
+        vocabulary=config.vocab_size,
+        max_positions=config.max_positions,
+        ties_embeddings=config.ties_embeddings,
+        tokenizer=_describe_tokenizer(checkpoint),
+        chat_template_sha256=checkpoint.chat_template_sha256,
+        tensors=[
+            TensorResult(
+                name=name,
+                shape=list(checkpoint.store.shapes[name]),
+                stored=_describe_tensor(checkpoint, name),
+            )
+            for name in checkpoint.tensor_names
+        ],
+    )
+
+
+def _describe_tokenizer(checkpoint: Checkpoint) -> str:
+    tokenizer = read_tokenizer(checkpoint)
+    kind = tokenizer.kind.name.lower().replace("_", " ")
+    return f"{kind}, {tokenizer.vocab_size} tokens, {len(tokenizer.merges)} merges"
+
+
+def _describe_tensor(checkpoint: Checkpoint, name: str) -> str:
+    weight = checkpoint.store.read(name)
+    if isinstance(weight, CodedWeight):
+        minimum = " with minimum" if weight.minimums is not None else ""
+        return f"{weight.bits} bits, groups of {weight.group}{minimum}"
+    return "real numbers"

@@ -1,0 +1,141 @@
+"""run_program(): generate text with a compiled program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aretusa.errors import UsageError
+from aretusa.execution.firmware import Platform
+from aretusa.execution.machine import run_host, run_qemu
+from aretusa.execution.records import StopReason
+from aretusa.execution.request import RunRequest
+from aretusa.program import Program
+from aretusa.reference.interpreter import Interpreter
+from aretusa.results import CheckResult, KernelProfile, RunResult, TokenRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aretusa.execution.machine import RunOutcome
+    from aretusa.execution.records import RunRecords
+    from aretusa.verbs.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How tokens are chosen and where the program runs."""
+
+    platform: Platform = Platform.QEMU
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    chunk: int = 0
+    cores: int = 8
+    profile: bool = False
+    check: bool = False
+    timeout_s: float = 3600.0
+
+
+def run_program(
+    build: Path,
+    prompt: Prompt,
+    options: RunOptions | None = None,
+    *,
+    on_text: Callable[[bytes], None] | None = None,
+) -> RunResult:
+    """Run a build on the host or in QEMU; `on_text` gets the text's bytes as they appear."""
+    options = RunOptions() if options is None else options
+    program = Program.open(build)
+    request = RunRequest(
+        segments=prompt.segments(program),
+        max_new_tokens=options.max_new_tokens,
+        chunk=options.chunk,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+        profile=options.profile,
+        logits=options.check,
+    )
+    match options.platform:
+        case Platform.HOST:
+            outcome = run_host(
+                build,
+                request,
+                on_text=on_text,
+                threads=options.cores,
+                timeout_s=options.timeout_s,
+            )
+        case Platform.QEMU:
+            outcome = run_qemu(
+                build, request, on_text=on_text, harts=options.cores, timeout_s=options.timeout_s
+            )
+    return _result(program, options, outcome)
+
+
+def _result(program: Program, options: RunOptions, outcome: RunOutcome) -> RunResult:
+    records = outcome.records
+    assert records is not None, "every run of this verb records"
+    _refuse_bad_stop(program, records)
+    steps = [token.instructions for token in records.tokens[1:]]
+    count = len(records.tokens)
+    return RunResult(
+        build=str(program.build),
+        platform=options.platform.value,
+        prompt_tokens=list(records.prompt),
+        tokens=[
+            TokenRecord(id=token.token, position=token.position, instructions=token.instructions)
+            for token in records.tokens
+        ],
+        text=outcome.text,
+        stop=records.stop.reason.name.lower(),
+        boot_instructions=records.stop.boot_instructions,
+        prefill_instructions=records.stop.prefill_instructions,
+        instructions_per_token=sum(steps) // len(steps) if steps else 0,
+        seconds=outcome.wall_s,
+        tokens_per_second=(len(records.prompt) + count) / outcome.wall_s,
+        profile=[
+            KernelProfile(kernel=name, instructions=row.instructions, calls=row.calls)
+            for name, row in zip(program.manifest.profile, records.profile, strict=False)
+        ],
+        check=_replay(program, records) if options.check else None,
+    )
+
+
+def _replay(program: Program, records: RunRecords) -> CheckResult:
+    """Feed the run's own tokens to the NumPy reference and compare every logit."""
+    machine = Interpreter(program.graph, program.weights)
+    prompt = records.prompt
+    expected = list(machine.forward(prompt, 0, range(len(prompt))))
+    # A full context ends a run after the last token was run; else the last token was only chosen.
+    run_tokens = [token.token for token in records.tokens][: len(records.logits) - len(prompt)]
+    for step, token in enumerate(run_tokens):
+        expected.extend(machine.forward([token], len(prompt) + step, [0]))
+    found = np.stack([record.logits for record in records.logits])
+    differs = found.view(np.uint32) != np.stack(expected).view(np.uint32)
+    return CheckResult(values=found.size, mismatches=int(np.count_nonzero(differs)))
+
+
+def _refuse_bad_stop(program: Program, records: RunRecords) -> None:
+    context = program.manifest.options.context
+    match records.stop.reason:
+        case StopReason.PROMPT_TOO_LONG:
+            raise UsageError(
+                "E0006",
+                f"the prompt does not fit the context of {context} positions",
+                file=program.build,
+                fix="Shorten the prompt or compile with a larger --context",
+            )
+        case StopReason.BAD_TOKEN:
+            raise UsageError(
+                "E0007",
+                "the prompt is empty or holds a token that the model does not have",
+                file=program.build,
+                fix="Give a prompt of at least one character",
+            )
+        case _:
+            return
