@@ -42,6 +42,21 @@ enum { REGIONS = sizeof regions / sizeof regions[0], STACK_ENTRY = REGIONS };
 _Static_assert(STACK_ENTRY < PMP_ENTRIES - 1,
                "regions, one stack and the entry that denies the rest");
 
+/* A misaligned entry would silently cover another range. */
+#define IS_GUARDABLE(base, bytes)                                                                  \
+    (((bytes) & ((bytes) - 1)) == 0 && ((bytes) == 0 || ((base) & ((bytes) - 1)) == 0))
+
+_Static_assert(IS_GUARDABLE(ART_TEXT_BASE, ART_TEXT_BYTES), "code");
+_Static_assert(IS_GUARDABLE(ART_RODATA_BASE, ART_RODATA_BYTES), "constants");
+_Static_assert(IS_GUARDABLE(ART_DATA_BASE, ART_DATA_BYTES), "data");
+_Static_assert(IS_GUARDABLE(ART_STACK_BASE, ART_STACK_BYTES), "stacks");
+_Static_assert(IS_GUARDABLE(ART_REQUEST_BASE, ART_REQUEST_BYTES), "request");
+_Static_assert(IS_GUARDABLE(ART_L1_BASE, ART_L1_GUARD_BYTES), "l1");
+_Static_assert(IS_GUARDABLE(ART_L2_BASE, ART_L2_GUARD_BYTES), "l2");
+_Static_assert(IS_GUARDABLE(ART_SRAM_BASE, ART_SRAM_GUARD_BYTES), "sram");
+_Static_assert(IS_GUARDABLE(ART_MRAM_BASE, ART_MRAM_GUARD_BYTES), "mram");
+_Static_assert(IS_GUARDABLE(ART_L3_BASE, ART_L3_GUARD_BYTES), "l3");
+
 static struct region stack_region(uint32_t hart)
 {
     return (struct region){"stack", virt_stack_base(hart), ART_STACK_BYTES, PMP_READ | PMP_WRITE};
