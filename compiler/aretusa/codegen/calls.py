@@ -30,7 +30,7 @@ def float_literal(value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CallWriter:
-    """Turns ops into calls. `kind` prefixes names of one kind of layers, `index` is its table row."""
+    """Turns ops into calls. `kind` prefixes a kind's names, `index` is the C of its table row."""
 
     graph: Graph
     names: Names

@@ -6,10 +6,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-# Words of C, and names that the templates use themselves.
-_KEYWORDS: Final = frozenset(
-    ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "step", "tokens", "layer", "row", "src", "matrix", "out", "images", "stop_tokens", "layer_order", "shape", "transform", "scratch", "weight", "residual", "gate", "up", "codes", "scales", "cache", "query"]
-)
+_WORDS_OF_C: Final = """
+auto break case char const continue default do double else enum extern float for
+goto if inline int long register restrict return short signed sizeof static struct
+switch typedef union unsigned void volatile while
+"""
+_WORDS_OF_TEMPLATES: Final = """
+step tokens layer row src matrix out images stop_tokens layer_order shape transform
+scratch weight residual gate up codes scales cache query
+"""
+_RESERVED: Final = frozenset((_WORDS_OF_C + _WORDS_OF_TEMPLATES).split())
 
 
 @dataclass(slots=True)
@@ -26,7 +32,7 @@ class Names:
             return known
         stem = re.sub(r"[^a-z0-9]+", "_", key.lower()).strip("_") or "item"
         name, number = stem, 2
-        while name in self._taken or name in _KEYWORDS or name[0].isdigit():
+        while name in self._taken or name in _RESERVED or name[0].isdigit():
             name, number = f"{stem}_{number}", number + 1
         self._given[space, key] = name
         self._taken.add(name)

@@ -46,7 +46,7 @@ def verify(graph: Graph, *, after: str) -> None:
     assert defined.get(graph.logits.name) == graph.logits, f"{after}: the logits are not computed"
 
 
-def _verify_shapes(graph: Graph, op: Op, where: str) -> None:
+def _verify_shapes(graph: Graph, op: Op, where: str) -> None:  # noqa: C901 - a case per op
     """Shapes of one op."""
     match op:
         case ops.Embed():
@@ -57,18 +57,14 @@ def _verify_shapes(graph: Graph, op: Op, where: str) -> None:
             _verify_linear(graph, op, where)
         case ops.RmsNorm() | ops.RmsNormQuantise():
             _same(where, op.src.type.shape, op.out.type.shape)
-            norm = graph.weight_types()[op.weight]
-            assert norm == VectorType(op.src.type.depth), f"{where}: weight {norm}"
+            _is_vector(graph, op.weight, op.src.type.depth, where)
         case ops.Quantise() | ops.Rope():
             _same(where, op.src.type.shape, op.out.type.shape)
         case ops.SplitHeads() | ops.MergeHeads() | ops.HeadsQuantise():
             _same(where, (_elements(op.src),), (_elements(op.out),))
-        case ops.SiluMul() | ops.SiluMulQuantise():
-            _same(where, op.gate.type.shape, op.up.type.shape)
-            _same(where, op.gate.type.shape, op.out.type.shape)
-        case ops.Add():
-            _same(where, op.lhs.type.shape, op.rhs.type.shape)
-            _same(where, op.lhs.type.shape, op.out.type.shape)
+        case ops.SiluMul() | ops.SiluMulQuantise() | ops.Add():
+            for value in inputs(op):
+                _same(where, value.type.shape, op.out.type.shape)
         case ops.SelectRow():
             _same(where, (1, *op.src.type.shape[1:]), op.out.type.shape)
         case ops.CacheAppend():
@@ -86,9 +82,14 @@ def _verify_linear(graph: Graph, op: ops.Linear, where: str) -> None:
     _same(where, (*op.src.type.shape[:-1], matrix.rows), op.out.type.shape)
     assert op.src.type.depth == matrix.depth, f"{where}: depth {matrix.depth} for {op.src}"
     if op.bias is not None:
-        assert graph.weight_types()[op.bias] == VectorType(matrix.rows), f"{where}: bias"
+        _is_vector(graph, op.bias, matrix.rows, where)
     if op.residual is not None:
         _same(where, op.residual.type.shape, op.out.type.shape)
+
+
+def _is_vector(graph: Graph, name: str, size: int, where: str) -> None:
+    found = graph.weight_types()[name]
+    assert found == VectorType(size), f"{where}: {name} is {found}, expected {size} numbers"
 
 
 def _elements(value: Value) -> int:

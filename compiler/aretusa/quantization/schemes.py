@@ -21,7 +21,7 @@ FLOAT16_MAX: Final = float(np.finfo(np.float16).max)
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """How weights are stored: `bits` per code, one scale per row (group 0) or group of the depth."""
+    """How weights are stored: `bits` per code, one scale per row (group 0) or per group."""
 
     bits: int
     group: int = CHANNEL
