@@ -8,46 +8,34 @@ from itertools import pairwise
 
 Ranks = Mapping[tuple[int, int], tuple[int, int]]  # (left, right) -> (rank, out)
 
+_NONE = (-1, -1)  # neither a rank nor a token
+
 
 def merge(symbols: list[int], ranks: Ranks) -> list[int]:
     """Apply the merge of lowest rank, leftmost first, until none applies.
 
-    O(n log n): a heap of candidates over a doubly linked list. A candidate whose pair has changed
-    since is dropped when it surfaces.
+    O(n log n): a heap of candidates, `rank * n + place` each, over a doubly linked list. A
+    candidate whose place has another rank by now is dropped when it surfaces.
     """
-    ids: list[int | None] = list(symbols)
-    following = [*range(1, len(ids)), -1]
-    previous = list(range(-1, len(ids) - 1))
-    heap = [
-        (ranks[pair][0], place, pair)
-        for place, pair in enumerate(pairwise(symbols))
-        if pair in ranks
-    ]
+    count = len(symbols)
+    ids = [*symbols, -1]  # -1 for a symbol that is gone, and for the end
+    following = list(range(1, count + 1))
+    previous = list(range(-1, count))
+    merge_at = [ranks.get(pair, _NONE) for pair in pairwise(symbols)] + [_NONE]
+    heap = [rank * count + place for place, (rank, _) in enumerate(merge_at) if rank >= 0]
     heapify(heap)
     while heap:
-        _, place, pair = heappop(heap)
-        right = following[place]
-        if right < 0 or (ids[place], ids[right]) != pair:
+        rank, place = divmod(heappop(heap), count)
+        if merge_at[place][0] != rank:
             continue
-        ids[place], ids[right] = ranks[pair][1], None
-        following[place] = following[right]
-        if following[right] >= 0:
-            previous[following[right]] = place
+        gone = following[place]
+        after = following[gone]
+        ids[place], ids[gone] = merge_at[place][1], -1
+        following[place], previous[after] = after, place
+        merge_at[gone] = _NONE
         for left in (previous[place], place):
-            _push(heap, ids, following, left, ranks)
-    return [one for one in ids if one is not None]
-
-
-def _push(
-    heap: list[tuple[int, int, tuple[int, int]]],
-    ids: list[int | None],
-    following: list[int],
-    left: int,
-    ranks: Ranks,
-) -> None:
-    """Offer the pair that begins at `left`, if there is one and it merges."""
-    if left < 0 or following[left] < 0:
-        return
-    one, two = ids[left], ids[following[left]]
-    if one is not None and two is not None and (one, two) in ranks:
-        heappush(heap, (ranks[one, two][0], left, (one, two)))
+            if left >= 0:
+                merge_at[left] = ranks.get((ids[left], ids[following[left]]), _NONE)
+                if merge_at[left][0] >= 0:
+                    heappush(heap, merge_at[left][0] * count + left)
+    return [one for one in ids if one >= 0]
