@@ -89,14 +89,15 @@ static uint32_t total_of_parts(const struct art_team *team)
     return total;
 }
 
-/* A first prompt token from FAULT_L1 on is a fault that a test asks for. */
+/* A first prompt token from FAULT_LATE_HANG on is a fault that a test asks for. */
 enum fault {
-    FAULT_L1 = 90,    /* the last core writes one byte past L1 */
-    FAULT_MRAM = 91,  /* core 1 writes a read-only memory */
-    FAULT_STACK = 92, /* core 1 recurses without end */
-    FAULT_NULL = 93,  /* core 0 writes through a null pointer with a small offset */
-    FAULT_HANG = 94,  /* the last core never arrives at the barrier */
-    FAULT_RACE = 95   /* all cores write one word */
+    FAULT_LATE_HANG = 89, /* the last core never arrives at position 5 */
+    FAULT_L1 = 90,        /* the last core writes one byte past L1 */
+    FAULT_MRAM = 91,      /* core 1 writes a read-only memory */
+    FAULT_STACK = 92,     /* core 1 recurses without end */
+    FAULT_NULL = 93,      /* core 0 writes through a null pointer with a small offset */
+    FAULT_HANG = 94,      /* the last core never arrives at the barrier */
+    FAULT_RACE = 95       /* all cores write one word */
 };
 
 static uint32_t dive(volatile uint32_t *above, uint32_t depth)
@@ -135,6 +136,8 @@ void art_network_forward(const struct art_team *team, const int32_t *tokens, uin
 {
     if (position == 0) {
         make_fault(team, tokens[0]);
+    } else if (position == 5 && cache()[0] == mix(FAULT_LATE_HANG, 0)) {
+        make_fault(team, FAULT_HANG);
     }
     if (position == 0 && team->core == 0) {
         cache()[CANARY_OFFSET / 4] = CANARY;
