@@ -122,11 +122,10 @@ PRODUCT := $(shell find compiler runtime templates -type f -not -name '*.pyc' 2>
 .PHONY: demo
 demo: tools $(DEMO).compiled ## Compile a model and let 8 harts in QEMU write text (MODEL=tiny-orator or smollm2)
 	@$(ARETUSA) run $(DEMO) --platform qemu --prompt "$(PROMPT)" $(DEMO_CHAT) \
-	    --max-new-tokens $(MAX_NEW_TOKENS) --summary
+	    --max-new-tokens $(MAX_NEW_TOKENS) --check --summary
 
 $(DEMO).compiled: $(INSTALLED) $(DEMO_INPUTS) $(PRODUCT)
-	@rm -rf $(DEMO) && mkdir -p build
-	@$(ARETUSA) compile $(DEMO_CHECKPOINT) -o $(DEMO)
+	@$(ARETUSA) compile $(DEMO_CHECKPOINT) -o $(DEMO) --force
 	@touch $@
 
 # ---- checks

@@ -21,10 +21,10 @@ SHIPPED_MODEL: Final = ROOT / "examples" / "models" / "tiny-orator"
 pytestmark = pytest.mark.slow
 
 
-def _run(command: list[str], **more: object) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **more)  # type: ignore[call-overload]
+def _run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=env)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
-    return str(done.stdout)
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_the_command_says_its_version(installed: Path) -> None:
 
 
 def test_the_installed_command_inspects_the_shipped_model(installed: Path) -> None:
-    report = json.loads(_aretusa(installed, "--json", "inspect", str(SHIPPED_MODEL)))
+    report = json.loads(_aretusa(installed, "inspect", str(SHIPPED_MODEL), "--json"))
     assert report
 
 
