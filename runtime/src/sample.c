@@ -2,9 +2,14 @@
 
 #include "kernels/exp.h"
 
-/* Weights have 24 fractional bits and are at most 1, so they need 25 bits. The threshold is found
- * digit by digit, seven bits at a time, from a histogram of the mass. */
+/* The threshold is found digit by digit, seven bits at a time. The digits are those of a key that
+ * orders weights as they are: their bits as binary32 numbers, which hold them exactly. So the first
+ * digit tells weights apart that differ by a quarter, and the exponentials that the next digits
+ * compute again are few. */
 enum { DIGIT_BITS = 7, DIGITS = 1 << DIGIT_BITS, TOP_SHIFT = 21 };
+
+/* Bits of 0.5: keys of the weights 1 .. 2^24 start at 2^23 and end below 2^28. */
+#define KEY_BASE 0x3f000000u
 
 /* Below this every weight truncates to 0: e^-16.75 * 2^24 < 0.9. */
 #define NEGLIGIBLE (-16.75f)
@@ -16,15 +21,27 @@ struct distribution {
     float inverse_temperature;
 };
 
-/* The weight of one token; 0 for a NaN. */
-static uint32_t weight_of(const struct distribution *all, uint32_t index)
+/* What the tokens of one digit have in common. */
+struct bucket {
+    uint64_t mass;
+    float least; /* exponents of its tokens */
+    float most;
+};
+
+static float exponent_of(const struct distribution *all, uint32_t index)
 {
-    const float x = (all->logits[index] - all->largest) * all->inverse_temperature;
-    if (!(x >= NEGLIGIBLE)) {
-        return 0;
-    }
-    const float e = art_exp(x);
+    return (all->logits[index] - all->largest) * all->inverse_temperature;
+}
+
+static uint32_t weight_of(float exponent)
+{
+    const float e = art_exp(exponent);
     return e <= 1.0f ? (uint32_t)(e * 0x1p24f) : 0;
+}
+
+static uint32_t key_of(uint32_t weight)
+{
+    return weight > 0 ? art_bits_of_float((float)weight) - KEY_BASE : 0;
 }
 
 static uint32_t index_of_largest(const float *logits, uint32_t count)
@@ -48,50 +65,74 @@ static uint32_t code_of(float top_p)
     return code > 0 ? code : 1;
 }
 
-/* Mass of the weights that agree with prefix above shift + DIGIT_BITS, by their next digit. */
-static void count_mass(const struct distribution *all, uint32_t prefix, uint32_t shift,
-                       uint64_t *mass)
+/* Sort the tokens whose keys agree with prefix above shift + DIGIT_BITS into buckets by their
+ * next digit. Only exponents least .. most are looked at; a NaN is in no such range. */
+static void fill_buckets(const struct distribution *all, uint32_t prefix, uint32_t shift,
+                         float least, float most, struct bucket *buckets)
 {
     for (uint32_t digit = 0; digit < DIGITS; digit++) {
-        mass[digit] = 0;
+        buckets[digit] = (struct bucket){.mass = 0, .least = 0.0f, .most = NEGLIGIBLE};
     }
     for (uint32_t i = 0; i < all->count; i++) {
-        const uint32_t weight = weight_of(all, i);
-        if (weight >> shift >> DIGIT_BITS == prefix) {
-            mass[weight >> shift & (DIGITS - 1)] += weight;
+        const float exponent = exponent_of(all, i);
+        if (!(exponent >= least && exponent <= most)) {
+            continue;
+        }
+        const uint32_t weight = weight_of(exponent);
+        const uint32_t key = key_of(weight);
+        if (key >> shift >> DIGIT_BITS == prefix) {
+            struct bucket *const bucket = &buckets[key >> shift & (DIGITS - 1)];
+            bucket->mass += weight;
+            bucket->least = exponent < bucket->least ? exponent : bucket->least;
+            bucket->most = exponent > bucket->most ? exponent : bucket->most;
         }
     }
 }
 
-/* The largest threshold whose mass is enough; kept gets that mass, which is below 2^46. The
- * products stay below 2^63 for up to 2^22 tokens. */
-static uint32_t threshold_of(const struct distribution *all, uint32_t top_p_code, uint64_t *kept)
+static uint64_t total_of(const struct bucket *buckets)
 {
-    uint64_t mass[DIGITS];
-    uint64_t above = 0;
+    uint64_t total = 0;
+    for (uint32_t digit = 0; digit < DIGITS; digit++) {
+        total += buckets[digit].mass;
+    }
+    return total;
+}
+
+/* Which tokens stay: those of at least this key. */
+struct choice {
+    uint32_t threshold;
+    float least; /* no exponent below it reaches the threshold */
+    uint64_t mass;
+};
+
+/* The largest threshold whose mass is enough. Masses are below 2^46 for up to 2^22 tokens, and
+ * their products with 65536 below 2^62. */
+static struct choice choose_threshold(const struct distribution *all, uint32_t top_p_code)
+{
+    struct bucket buckets[DIGITS];
+    struct choice choice = {.threshold = 0, .least = 0.0f, .mass = 0};
     uint64_t need = 0;
-    uint32_t prefix = 0;
+    float least = NEGLIGIBLE;
+    float most = 0.0f;
     for (int32_t shift = TOP_SHIFT; shift >= 0; shift -= DIGIT_BITS) {
-        count_mass(all, prefix, (uint32_t)shift, mass);
+        fill_buckets(all, choice.threshold, (uint32_t)shift, least, most, buckets);
         if (shift == TOP_SHIFT) {
-            uint64_t total = 0;
-            for (uint32_t digit = 0; digit < DIGITS; digit++) {
-                total += mass[digit];
-            }
-            need = total * top_p_code;
+            need = total_of(buckets) * top_p_code;
         }
         uint32_t digit = DIGITS - 1;
-        while (digit > 0 && (above + mass[digit]) * 65536u < need) {
-            above += mass[digit];
+        while (digit > 0 && (choice.mass + buckets[digit].mass) * 65536u < need) {
+            choice.mass += buckets[digit].mass;
+            choice.least =
+                buckets[digit].least < choice.least ? buckets[digit].least : choice.least;
             digit--;
         }
-        if (shift == 0) {
-            above += mass[digit];
-        }
-        prefix = prefix << DIGIT_BITS | digit;
+        least = buckets[digit].least;
+        most = buckets[digit].most;
+        choice.threshold = choice.threshold << DIGIT_BITS | digit;
+        choice.mass += shift == 0 ? buckets[digit].mass : 0;
     }
-    *kept = above;
-    return prefix;
+    choice.least = least < choice.least ? least : choice.least;
+    return choice;
 }
 
 /* One step of the generator splitmix64. */
@@ -120,15 +161,17 @@ int32_t art_sample(struct art_sampler *sampler, const float *logits, uint32_t co
     }
     const struct distribution all = {
         .logits = logits, .count = count, .largest = logits[best], .inverse_temperature = inverse};
-    uint64_t kept;
-    const uint32_t threshold = threshold_of(&all, code_of(sampler->top_p), &kept);
-    const uint64_t chosen = share_of(kept, (uint32_t)(next_random(&sampler->state) >> 32));
+    const struct choice choice = choose_threshold(&all, code_of(sampler->top_p));
+    const uint64_t chosen = share_of(choice.mass, (uint32_t)(next_random(&sampler->state) >> 32));
     uint64_t passed = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t weight = weight_of(&all, i);
-        passed += weight >= threshold ? weight : 0;
-        if (passed > chosen) {
-            return (int32_t)i;
+        const float exponent = exponent_of(&all, i);
+        if (exponent >= choice.least) {
+            const uint32_t weight = weight_of(exponent);
+            passed += key_of(weight) >= choice.threshold ? weight : 0;
+            if (passed > chosen) {
+                return (int32_t)i;
+            }
         }
     }
     return (int32_t)best;

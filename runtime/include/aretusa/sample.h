@@ -15,7 +15,7 @@ struct art_sampler {
  * kept mass is at least top_p (rounded up to 1 / 65536) of the whole; draw among them by index
  * order, with one step of splitmix64 on state. A temperature that is not positive, or whose inverse
  * is infinite, is greedy. count is 1 .. 2^22: the mass stays below 2^46, its product with 65536
- * below 2^62. Uses about 1.1 KiB of stack. */
+ * below 2^62. Uses about 2.2 KiB of stack. */
 int32_t art_sample(struct art_sampler *sampler, const float *logits, uint32_t count);
 
 #endif

@@ -1,5 +1,6 @@
 #include "exp.h"
 #include "float_bits.h"
+#include "lanes.h"
 #include "tree_sum.h"
 
 /* The work is cut into items: one token with one key-value head, that is `repeat` rows of scores.
@@ -82,11 +83,46 @@ static float largest_of(const float *lanes)
     return largest;
 }
 
-static int32_t dot(const int8_t *lhs, const int8_t *rhs, uint32_t count)
+/* Dot products of a query with four keys that stand stride bytes apart: the query's load is shared.
+ */
+ART_OUT_OF_LINE void dot_four(const int8_t *query, const int8_t *keys, uint32_t stride,
+                              uint32_t dim, int32_t *sums)
+{
+    const int8_t *key1 = keys + stride;
+    const int8_t *key2 = key1 + stride;
+    const int8_t *key3 = key2 + stride;
+    int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+    const int8_t *const end = query + dim;
+    const int8_t *const fours = query + dim / 4 * 4;
+#define ADD(i)                                                                                     \
+    sum0 += query[i] * keys[i];                                                                    \
+    sum1 += query[i] * key1[i];                                                                    \
+    sum2 += query[i] * key2[i];                                                                    \
+    sum3 += query[i] * key3[i];                                                                    \
+    ART_KEEP_LOADS_HERE();
+#define ADVANCE(n) query += (n), keys += (n), key1 += (n), key2 += (n), key3 += (n)
+    for (; query != fours; ADVANCE(4)) {
+        ADD(0)
+        ADD(1)
+        ADD(2)
+        ADD(3)
+    }
+    for (; query != end; ADVANCE(1)) {
+        ADD(0)
+    }
+#undef ADD
+#undef ADVANCE
+    sums[0] = sum0;
+    sums[1] = sum1;
+    sums[2] = sum2;
+    sums[3] = sum3;
+}
+
+static int32_t dot_one(const int8_t *query, const int8_t *key, uint32_t dim)
 {
     int32_t sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        sum += lhs[i] * rhs[i];
+    for (uint32_t i = 0; i < dim; i++) {
+        sum += query[i] * key[i];
     }
     return sum;
 }
@@ -97,17 +133,29 @@ static void score(const struct pass *pass, const int8_t *query_codes, const floa
 {
     const struct art_attention_shape *const shape = pass->shape;
     const struct row row = row_of(pass, index);
-    const uint32_t query = row.token * shape->heads + row.head;
+    const uint32_t head = row.token * shape->heads + row.head;
     const uint32_t slot = row.kv_head * shape->context;
-    const float factor = query_scales[query] * shape->inverse_sqrt_dim;
+    const uint32_t stride = ART_LANES * shape->dim;
+    const int8_t *const query = query_codes + head * shape->dim;
+    const int8_t *key = pass->cache->key_codes + (slot + lane) * shape->dim;
+    const float *const scales = pass->cache->key_scales + slot;
+    const float factor = query_scales[head] * shape->inverse_sqrt_dim;
     float *const scores = pass->scratch.scores + index * shape->context;
     float largest = -0x1.fffffep127f;
-    for (uint32_t position = lane; position < row.positions; position += ART_LANES) {
-        const int8_t *const key = pass->cache->key_codes + (slot + position) * shape->dim;
-        const int32_t sum = dot(query_codes + query * shape->dim, key, shape->dim);
-        const float value = ((float)sum * factor) * pass->cache->key_scales[slot + position];
-        scores[position] = value;
-        largest = value > largest ? value : largest;
+    for (uint32_t position = lane; position < row.positions;) {
+        int32_t sums[4];
+        uint32_t count = 1;
+        if (position + 3 * ART_LANES < row.positions) {
+            dot_four(query, key, stride, shape->dim, sums);
+            count = 4;
+        } else {
+            sums[0] = dot_one(query, key, shape->dim);
+        }
+        for (uint32_t i = 0; i < count; i++, position += ART_LANES, key += stride) {
+            const float value = ((float)sums[i] * factor) * scales[position];
+            scores[position] = value;
+            largest = value > largest ? value : largest;
+        }
     }
     pass->scratch.largest[index * ART_LANES + lane] = largest;
 }
@@ -150,8 +198,43 @@ static void encode(const struct pass *pass, uint32_t index, uint32_t lane)
     }
 }
 
-/* Phase 4: columns first .. last - 1 of a row's result. */
-static void mix(const struct pass *pass, uint32_t index, uint32_t first, uint32_t last, float *out)
+/* Sums over the positions of code * value for eight columns. Most codes of a long context are zero.
+ */
+ART_OUT_OF_LINE struct art_int_lanes mix_columns(const float *codes, const int8_t *values,
+                                                 uint32_t positions, uint32_t dim)
+{
+#define DECLARE(i) int32_t sum##i = 0;
+#define ADD(i) sum##i += code * values[i];
+#define STORE(i) sums.lane[i] = sum##i;
+    struct art_int_lanes sums;
+    ART_EACH_LANE(DECLARE)
+    const float *const end = codes + positions;
+    for (; codes != end; codes++, values += dim) {
+        const int32_t code = (int32_t)*codes;
+        if (code != 0) {
+            ART_EACH_LANE(ADD)
+        }
+    }
+    ART_EACH_LANE(STORE)
+#undef DECLARE
+#undef ADD
+#undef STORE
+    return sums;
+}
+
+/* The same for one column. */
+static int32_t mix_column(const float *codes, const int8_t *values, uint32_t positions,
+                          uint32_t dim)
+{
+    int32_t sum = 0;
+    for (uint32_t position = 0; position < positions; position++, values += dim) {
+        sum += (int32_t)codes[position] * *values;
+    }
+    return sum;
+}
+
+/* Phase 4: eight columns of a row's result, or those that are left, from first on. */
+static void mix(const struct pass *pass, uint32_t index, uint32_t first, float *out)
 {
     const struct art_attention_shape *const shape = pass->shape;
     const struct row row = row_of(pass, index);
@@ -159,14 +242,17 @@ static void mix(const struct pass *pass, uint32_t index, uint32_t first, uint32_
     const float total = art_join_lanes(pass->scratch.totals + index * ART_LANES);
     const float factor = step_of(pass, index) / total;
     const int8_t *const values =
-        pass->cache->value_codes + row.kv_head * shape->context * shape->dim;
-    float *const target = out + (row.token * shape->heads + row.head) * shape->dim;
-    for (uint32_t column = first; column < last; column++) {
-        int32_t sum = 0;
-        for (uint32_t position = 0; position < row.positions; position++) {
-            sum += (int32_t)codes[position] * values[position * shape->dim + column];
+        pass->cache->value_codes + row.kv_head * shape->context * shape->dim + first;
+    float *const target = out + (row.token * shape->heads + row.head) * shape->dim + first;
+    if (first + COLUMNS <= shape->dim) {
+        const struct art_int_lanes sums = mix_columns(codes, values, row.positions, shape->dim);
+        for (uint32_t i = 0; i < COLUMNS; i++) {
+            target[i] = (float)sums.lane[i] * factor;
         }
-        target[column] = (float)sum * factor;
+        return;
+    }
+    for (uint32_t i = 0; first + i < shape->dim; i++) {
+        target[i] = (float)mix_column(codes, values + i, row.positions, shape->dim) * factor;
     }
 }
 
@@ -177,9 +263,7 @@ static void mix_all(const struct pass *pass, float *out)
     const uint32_t steps = (dim + COLUMNS - 1) / COLUMNS;
     const uint32_t all = pass->items * pass->repeat * steps;
     for (uint32_t at = pass->team->core; at < all; at += pass->team->cores) {
-        const uint32_t first = at % steps * COLUMNS;
-        const uint32_t end = first + COLUMNS;
-        mix(pass, at / steps, first, end < dim ? end : dim, out);
+        mix(pass, at / steps, at % steps * COLUMNS, out);
     }
 }
 

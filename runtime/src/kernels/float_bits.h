@@ -37,12 +37,20 @@ static inline int32_t art_round(float value)
     return (int32_t)(art_bits_of_float(value + 0x1.8p23f) - 0x4b400000u);
 }
 
-/* binary16 to binary32, exact for every finite number. The 15 low bits are moved to where they mean
- * the same number times 2^-112, subnormals included. */
+/* 2^112 undoes the shrinking of art_shrunk_half. */
+#define ART_UNSHRINK 0x1p112f
+
+/* A finite binary16 number times 2^-112, exact: there its 15 low bits mean the same in binary32,
+ * subnormals included. The sign is carried along by sign extension. */
+static inline float art_shrunk_half(uint16_t half)
+{
+    return art_float_of_bits((uint32_t)(int16_t)half << 13 & 0x8fffe000u);
+}
+
+/* binary16 to binary32, exact for every finite number. */
 static inline float art_widen_half(uint16_t half)
 {
-    const uint32_t moved = ((uint32_t)half & 0x8000u) << 16 | ((uint32_t)half & 0x7fffu) << 13;
-    return art_float_of_bits(moved) * 0x1p112f;
+    return art_shrunk_half(half) * ART_UNSHRINK;
 }
 
 /* largest / code_max, or 0 where that is not a normal number: such a row has only zero codes. */

@@ -4,13 +4,16 @@ void art_linear(const struct art_team *team, const struct art_matrix *matrix,
                 const struct art_rows *src, uint32_t tokens, const float *residual, float *out)
 {
     const uint32_t blocks = (matrix->rows + ART_BLOCK_ROWS - 1) / ART_BLOCK_ROWS;
-    const struct art_linear_work work = {.matrix = matrix,
-                                         .src = src,
-                                         .residual = residual,
-                                         .out = out,
-                                         .tokens = tokens,
-                                         .first_block = blocks * team->core / team->cores,
-                                         .last_block = blocks * (team->core + 1) / team->cores};
+    struct art_linear_work work = {.matrix = matrix,
+                                   .src = src,
+                                   .residual = residual,
+                                   .out = out,
+                                   .tokens = tokens,
+                                   .first_block = blocks * team->core / team->cores,
+                                   .last_block = blocks * (team->core + 1) / team->cores};
+    work.runs = (matrix->depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
+    work.length = matrix->group ? matrix->group : matrix->depth;
+    work.groups = (matrix->depth + work.length - 1) / work.length;
     if (matrix->form == ART_MATRIX_W8_CHANNEL || matrix->form == ART_MATRIX_W8_GROUP) {
         art_linear_w8(&work);
     } else {

@@ -13,6 +13,9 @@ struct art_linear_work {
     uint32_t tokens;
     uint32_t first_block;
     uint32_t last_block; /* one past */
+    uint32_t runs;       /* sums of a row of src */
+    uint32_t length;     /* of a group; the depth for channel forms */
+    uint32_t groups;
 };
 
 void art_linear_w8(const struct art_linear_work *work);
