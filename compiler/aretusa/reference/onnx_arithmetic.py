@@ -62,7 +62,7 @@ def tree_sum(nodes: OnnxNodes, padded: ir.Value, width: int) -> ir.Value:
     """Sum along the last axis, whose length is the power of two `width`; keeps the axis."""
     while width > 1:
         width //= 2
-        lower, upper = nodes.split(padded, (width, width), -1)
+        lower, upper = nodes.split(padded, 2, -1)
         padded = nodes.add("Add", lower, upper)
     return padded
 
@@ -142,9 +142,9 @@ def quantise(nodes: OnnxNodes, x: ir.Value) -> QuantisedNodes:
     return QuantisedNodes(nodes.cast(round_to_codes(nodes, x, scales), ir.DataType.INT8), scales)
 
 
-def rope(nodes: OnnxNodes, x: ir.Value, cosine: ir.Value, sine: ir.Value, *, dim: int) -> ir.Value:
+def rope(nodes: OnnxNodes, x: ir.Value, cosine: ir.Value, sine: ir.Value) -> ir.Value:
     """Rotate the two halves of the last axis by the angles whose cosine and sine are given."""
-    lower, upper = nodes.split(x, (dim // 2, dim // 2), -1)
+    lower, upper = nodes.split(x, 2, -1)
     left = nodes.add("Sub", nodes.add("Mul", lower, cosine), nodes.add("Mul", upper, sine))
     right = nodes.add("Add", nodes.add("Mul", upper, cosine), nodes.add("Mul", lower, sine))
     return nodes.add("Concat", left, right, axis=-1)

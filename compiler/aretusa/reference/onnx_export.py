@@ -231,7 +231,7 @@ class _Exporter:
             weight = self.vector(heads.norm_weight)
             rows = arithmetic.rms_norm(nodes, rows, weight, depth=heads.dim, eps=heads.norm_eps)
         if heads.rope:
-            rows = arithmetic.rope(nodes, rows, self.step.cosine, self.step.sine, dim=heads.dim)
+            rows = arithmetic.rope(nodes, rows, self.step.cosine, self.step.sine)
         return rows
 
     def append(self, op: ops.CacheAppend) -> None:

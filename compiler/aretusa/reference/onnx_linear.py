@@ -111,7 +111,7 @@ def linear(nodes: OnnxNodes, matrix: MatrixNodes, src: QuantisedNodes) -> ir.Val
         code_sums = nodes.add("ReduceSum", wide, nodes.ints(-1), keepdims=1)
         code_sums = nodes.to_f32(code_sums)
         terms = nodes.add("Add", terms, nodes.add("Mul", code_sums, matrix.minimums))
-    total, *others = nodes.split(terms, (1,) * matrix.groups, 0)
+    total, *others = nodes.split(terms, matrix.groups, 0)
     for term in others:
         total = nodes.add("Add", total, term)
     return nodes.add("Mul", nodes.add("Squeeze", total, nodes.ints(0)), src.scales)

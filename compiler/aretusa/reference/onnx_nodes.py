@@ -48,9 +48,9 @@ class OnnxNodes:
         """One node with one result."""
         return self._node(kind, inputs, attributes, 1)[0]
 
-    def split(self, src: ir.Value, sizes: Sequence[int], axis: int) -> list[ir.Value]:
-        """Consecutive parts of an axis."""
-        return self._node("Split", (src, self.ints(*sizes)), {"axis": axis}, len(sizes))
+    def split(self, src: ir.Value, parts: int, axis: int) -> list[ir.Value]:
+        """Equal parts of an axis."""
+        return self._node("Split", (src,), {"axis": axis, "num_outputs": parts}, parts)
 
     def _node(
         self,
