@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
-from click.exceptions import Abort, ClickException
-from click.exceptions import Exit as ClickExit
 
 from aretusa import ui
 from aretusa.driver import compile_model
-from aretusa.errors import AretusaError, ExitCode, UsageError
+from aretusa.errors import ExitCode, UsageError
 from aretusa.execution.firmware import Platform
+from aretusa.failures import report_failure
 from aretusa.ir.text import print_graph
 from aretusa.manifest import read_manifest
 from aretusa.options import DEFAULT_CHUNK, CompileOptions
+from aretusa.passes.pipeline import LOWERING
 from aretusa.tokenizer.chat import SMOLLM2_SYSTEM
 from aretusa.verbs.doctor import examine_machine
 from aretusa.verbs.inspect import inspect_model
@@ -93,12 +91,27 @@ def compile_command(
     del debug
     options = CompileOptions(weights=weights, context=context, chunk=chunk, target=target)
 
+    stages = ["all", *(step.name for step in LOWERING)]
+    if dump_after and dump_after not in stages:
+        raise UsageError(
+            "E0003",
+            f"there is no pass {dump_after!r}",
+            fix=f"Choose --dump-after from {', '.join(stages)}",
+        )
+
     def dump(name: str, graph: Graph) -> None:
         if dump_after in {name, "all"}:
             typer.echo(f"# after {name}\n{print_graph(graph)}", err=True)
 
     with ui.TerminalProgress(quiet=quiet) as progress:
-        result = compile_model(model, output, options, force=force, progress=progress, observe=dump)
+        result = compile_model(
+            model,
+            output,
+            options,
+            force=force or bool(dump_after),  # a build that is kept goes through no pass
+            progress=progress,
+            observe=dump,
+        )
     for warning in result.manifest.warnings:
         typer.echo(warning, err=True)
     state = "up to date" if result.reused else "compiled"
@@ -148,19 +161,17 @@ def run_command(
         profile=profile,
         check=check,
     )
-    if not as_json and not chat:
-        _stream(prompt.encode())
-    result = run_program(
-        build,
-        Prompt(text=prompt, chat=chat, system=system),
-        options,
-        on_text=None if as_json else _stream,
-    )
-    if not as_json:
-        _stream(b"\n")
+    show = _no_text if as_json else _stream
+    manifest = read_manifest(build)
+    show(b"" if chat else prompt.encode(errors="replace"))
+    try:
+        asked = Prompt(text=prompt, chat=chat, system=system)
+        result = run_program(build, asked, options, on_text=show)
+    finally:
+        show(b"\n")
     lines: list[str] = []
     if summary or profile:
-        lines = ["", *ui.run_lines(result, read_manifest(build)), *ui.profile_lines(result)]
+        lines = ["", *ui.run_lines(result, manifest), *ui.profile_lines(result)]
     _answer(result, lines, as_json=as_json)
     if result.check is not None and result.check.mismatches:
         raise typer.Exit(ExitCode.NUMERICS)
@@ -238,6 +249,10 @@ def _stream(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def _no_text(data: bytes) -> None:
+    """The text is part of the document."""
+
+
 def _answer(result: Record, lines: Iterable[str], *, as_json: bool) -> None:
     if as_json:
         typer.echo(result.model_dump_json(indent=1))
@@ -250,35 +265,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code of errors.ExitCode."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(arguments, standalone_mode=False)
-    except AretusaError as error:
-        return _report(error, arguments)
-    except ClickExit as stop:
-        return stop.exit_code
-    except ClickException as error:
-        error.show()
-        return ExitCode.USAGE
-    except (KeyboardInterrupt, Abort):
-        typer.echo("interrupted", err=True)
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
+        code = app(arguments, prog_name="aretusa", standalone_mode=False)
+    except (BrokenPipeError, SystemExit):  # typer leaves so when nobody reads stdout any more
         return ExitCode.OK
-    except Exception as bug:  # noqa: BLE001 - the last line of defence: a bug is one line, too
-        if "--debug" in arguments:
-            traceback.print_exc()
-        typer.echo(
-            f"error[E0900]: internal error: {type(bug).__name__}: {bug}. This is a bug of the "
-            "tool; run again with --debug and report it.",
-            err=True,
-        )
-        return ExitCode.INTERNAL
+    except (KeyboardInterrupt, typer.Abort):
+        code = ExitCode.INTERRUPTED
+    except Exception as problem:  # noqa: BLE001 - the last line of defence: a bug is one line, too
+        return report_failure(problem, arguments)
+    if code == ExitCode.INTERRUPTED:
+        typer.echo("interrupted", err=True)
     return code if isinstance(code, int) else ExitCode.OK
-
-
-def _report(error: AretusaError, arguments: list[str]) -> int:
-    if "--debug" in arguments:
-        traceback.print_exc()
-    if "--json" in arguments:
-        typer.echo(json.dumps({"schema_version": 1, "error": error.record()}, indent=1))
-    typer.echo(error.line(), err=True)
-    return int(error.exit_code)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Final, Protocol
 
+from aretusa.codegen.images import is_intact
 from aretusa.codegen.project import Project, hash_of_inputs, write_project
 from aretusa.codegen.staging import check_output, staged_directory
 from aretusa.errors import UnsupportedError, UsageError
@@ -90,8 +92,13 @@ def compile_model(
         weights=options.weights, context=context, chunk=options.chunk, target=target.name
     )
     record = _model_record(checkpoint, tokenizer)
+    image = tokenizer_image(tokenizer)
     input_hash = hash_of_inputs(
-        TOOL, record.model_dump_json(), resolved.model_dump_json(), repr(target)
+        TOOL,
+        record.model_dump_json(),
+        resolved.model_dump_json(),
+        repr(target),
+        hashlib.sha256(image).hexdigest(),
     )
     if not force and (known := _up_to_date(output, input_hash)) is not None:
         return CompileResult(build=str(output), reused=True, manifest=known)
@@ -104,7 +111,6 @@ def compile_model(
     check_accumulators(graph)
     graph = run_passes(graph, LOWERING, observe)
     rolled = roll(graph)
-    image = tokenizer_image(tokenizer)
     plan = plan_memory(
         graph,
         rolled,
@@ -149,7 +155,8 @@ def _up_to_date(output: Path, input_hash: str) -> Manifest | None:
         manifest = read_manifest(output)
     except UsageError:  # of another version of the tool
         return None
-    return manifest if manifest.input_hash == input_hash else None
+    whole = all(is_intact(output / image.file_name) for image in manifest.images)
+    return manifest if whole and manifest.input_hash == input_hash else None
 
 
 def _model_record(checkpoint: Checkpoint, tokenizer: TokenizerModel) -> ModelRecord:

@@ -131,20 +131,43 @@ class ImageWriter:
     def _seal(self, path: Path, memory: MemoryId, model_hash: bytes) -> None:
         """Write the header, once the data stands."""
         header_bytes = image_header_bytes(self.plan.target.memory(memory).capacity_bytes)
-        with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-            view = memoryview(data)
-            try:
-                table = crc32c_chunks(view[header_bytes:], IMAGE_CHUNK_BYTES).astype("<u4")
-            finally:
-                view.release()
-            words = (
-                IMAGE_VERSION,
-                header_bytes,
-                len(data) - header_bytes,
-                IMAGE_CHUNK_BYTES,
-                table.size,
-            )
-            head = _HEADER.pack(IMAGE_MAGIC, *words, model_hash, int(memory))
-            padded = table.tobytes().ljust(header_bytes - IMAGE_HEADER_BYTES, b"\0")
-            crc = crc32c(table.tobytes(), crc32c(head))
-            data[:header_bytes] = head + struct.pack("<I", crc) + padded
+        table = _checksums(path, header_bytes)
+        words = (
+            IMAGE_VERSION,
+            header_bytes,
+            path.stat().st_size - header_bytes,
+            IMAGE_CHUNK_BYTES,
+            len(table) // 4,
+        )
+        head = _HEADER.pack(IMAGE_MAGIC, *words, model_hash, int(memory))
+        crc = crc32c(table, crc32c(head))
+        with path.open("r+b") as file:
+            file.write(head + struct.pack("<I", crc) + table)
+
+
+def is_intact(path: Path) -> bool:
+    """Whether an image file still holds what was written there."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(IMAGE_HEADER_BYTES)
+        if len(head) < IMAGE_HEADER_BYTES or not head.startswith(IMAGE_MAGIC):
+            return False
+        _, _, header_bytes, data_bytes, _, chunks, _, _ = _HEADER.unpack_from(head)
+        table = file.read(4 * chunks)
+    crc = int.from_bytes(head[_HEADER.size :], "little")
+    return (
+        crc == crc32c(table, crc32c(head[: _HEADER.size]))
+        and path.stat().st_size == header_bytes + data_bytes
+        and table == _checksums(path, header_bytes)
+    )
+
+
+def _checksums(path: Path, header_bytes: int) -> bytes:
+    """The table of CRCs of the data behind the header."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        view = memoryview(data)
+        try:
+            return crc32c_chunks(view[header_bytes:], IMAGE_CHUNK_BYTES).astype("<u4").tobytes()
+        finally:
+            view.release()

@@ -23,7 +23,7 @@ from aretusa.manifest import (
     memory_records,
     region_records,
 )
-from aretusa.resources import runtime_dir
+from aretusa.resources import runtime_dir, templates_dir
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
@@ -116,11 +116,11 @@ def _write_machine_files(plan: MemoryPlan, images: list[Image], directory: Path)
 
 
 def hash_of_inputs(*parts: str) -> str:
-    """What decides whether a build is up to date: tool, model, options, and the runtime itself."""
+    """What decides whether a build is up to date: what was given, templates and runtime."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode() + b"\0")
-    for part in RUNTIME_PARTS:
-        for path in sorted((runtime_dir() / part).rglob("*.[chS]")):
+    for folder in (templates_dir(), *(runtime_dir() / part for part in RUNTIME_PARTS)):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             digest.update(path.read_bytes())
     return digest.hexdigest()

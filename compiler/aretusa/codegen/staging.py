@@ -19,34 +19,49 @@ if TYPE_CHECKING:
 def staged_directory(output: Path) -> Iterator[Path]:
     """Yield a fresh directory beside `output` that takes its place if the block ends well.
 
-    Only an empty directory or an older build is replaced: E0002 otherwise.
+    Only an empty directory or an older build is replaced: E0002 otherwise. An older build stays
+    whole until the very end.
     """
     check_output(output)
+    output = output.absolute()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+        stage = Path(tempfile.mkdtemp(prefix=f".{output.name[:32]}.", dir=output.parent))
     except OSError as problem:
         raise _refused(output, str(problem)) from problem
+    fresh, older = stage / "fresh", stage / "older"
     try:
-        stage.chmod(0o755)
-        yield stage
+        fresh.mkdir()
+        yield fresh
         if output.is_dir():
-            shutil.rmtree(output)
-        stage.replace(output)
+            output.replace(older)
+        fresh.replace(output)
     except OSError as problem:
         raise _refused(output, str(problem)) from problem
     finally:
+        if older.exists() and not output.exists():
+            older.replace(output)
         shutil.rmtree(stage, ignore_errors=True)
 
 
 def check_output(output: Path) -> None:
     """E0002 unless a build may be written there."""
+    try:
+        why = _obstacle(output)
+    except OSError as problem:
+        raise _refused(output, str(problem)) from problem
+    if why:
+        raise _refused(output, why)
+
+
+def _obstacle(output: Path) -> str:
     if output.is_symlink():
-        raise _refused(output, "it is a symbolic link")
+        return "it is a symbolic link"
     if output.exists() and not output.is_dir():
-        raise _refused(output, "it is a file")
+        return "it is a file"
     if output.is_dir() and any(output.iterdir()) and not (output / MANIFEST_FILE).is_file():
-        raise _refused(output, "it is not empty and not an earlier build")
+        return "it is not empty and not an earlier build"
+    return ""
 
 
 def _refused(output: Path, why: str) -> UsageError:

@@ -51,6 +51,7 @@ def run_program(
     """Run a build on the host or in QEMU; `on_text` gets the text's bytes as they appear."""
     options = RunOptions() if options is None else options
     program = Program.open(build)
+    _check_chunk(program, options.chunk)
     request = RunRequest(
         segments=prompt.segments(program),
         max_new_tokens=options.max_new_tokens,
@@ -75,6 +76,17 @@ def run_program(
                 build, request, on_text=on_text, harts=options.cores, timeout_s=options.timeout_s
             )
     return _result(program, options, outcome)
+
+
+def _check_chunk(program: Program, chunk: int) -> None:
+    most = program.manifest.options.chunk
+    if not 0 <= chunk <= most:
+        raise UsageError(
+            "E0003",
+            f"the program cannot run {chunk} prompt tokens in one step",
+            file=program.build,
+            fix=f"Choose --chunk up to {most}, or compile with a larger --chunk",
+        )
 
 
 def _result(program: Program, options: RunOptions, outcome: RunOutcome) -> RunResult:
