@@ -109,19 +109,19 @@ DEMO := build/$(MODEL)
 ifeq ($(MODEL),smollm2)
 DEMO_CHECKPOINT := $(SMOLLM2)
 DEMO_INPUTS := $(SMOLLM2)
-DEMO_CHAT := --chat
+DEMO_STYLE := --chat
 PROMPT ?= What is a freshwater spring?
 else
 DEMO_CHECKPOINT := examples/models/$(MODEL)
 DEMO_INPUTS := $(shell find $(DEMO_CHECKPOINT) -type f 2> /dev/null)
-DEMO_CHAT :=
+DEMO_STYLE := --temperature 0.8 --top-p 0.9 --seed 1
 PROMPT ?= My fellow citizens,
 endif
 PRODUCT := $(shell find compiler runtime templates -type f -not -name '*.pyc' 2> /dev/null)
 
 .PHONY: demo
 demo: tools $(DEMO).compiled ## Compile a model and let 8 harts in QEMU write text (MODEL=tiny-orator or smollm2)
-	@$(ARETUSA) run $(DEMO) --platform qemu --prompt "$(PROMPT)" $(DEMO_CHAT) \
+	@$(ARETUSA) run $(DEMO) --platform qemu --prompt "$(PROMPT)" $(DEMO_STYLE) \
 	    --max-new-tokens $(MAX_NEW_TOKENS) --check --summary
 
 $(DEMO).compiled: $(INSTALLED) $(DEMO_INPUTS) $(PRODUCT)

@@ -17,7 +17,8 @@ from sources import ROOT, c_files
 
 FUNCTION_LINES: Final = 40
 FILE_LINES: Final = 300
-STACK_LIMIT_BYTES: Final = 2048  # of the 4 KiB that a worker has on the chip (target/siracusa.toml)
+# A worker has 4 KiB on the chip (target/siracusa.toml); 1 KiB is left to the generated functions.
+STACK_LIMIT_BYTES: Final = 3072
 GENERATED_LINES: Final = 5000
 SHIPPED_MODEL: Final = ROOT / "examples" / "models" / "tiny-orator"
 MACHINES: Final = {
