@@ -76,7 +76,8 @@ def _raw(messages: U8) -> U32:
     slice_bytes = -(-length // (4 * slices)) * 4
     padded = np.zeros((count, slices * slice_bytes), np.uint8)
     padded[:, slices * slice_bytes - length :] = messages
-    remainders = _raw_slices(padded.reshape(count * slices, slice_bytes)).reshape(count, slices)
+    rows = padded.reshape(count * slices, slice_bytes)
+    remainders: U32 = _raw_slices(rows).reshape(count, slices)
     past = _past_zero_bytes(slice_bytes)
     while slices > 1:
         remainders = _apply(past, remainders[:, ::2]) ^ remainders[:, 1::2]

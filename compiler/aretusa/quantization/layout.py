@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     F32 = NDArray[np.float32]
-
-T = TypeVar("T", np.int8, np.uint8, np.float16, np.float32)
 
 BLOCK_ROWS: Final = 8  # rows that are stored interleaved
 SUM_RUN: Final = 32  # activation codes are summed in runs of this length
@@ -71,10 +69,11 @@ def pack_matrix(matrix: QuantisedMatrix, bias: F32 | None = None) -> PackedMatri
 
 def unpack_matrix(packed: PackedMatrix) -> tuple[QuantisedMatrix, F32 | None]:
     """The matrix and bias that were packed."""
+    codes: NDArray[np.int8] | NDArray[np.uint8]
     if packed.bits == 4:
         codes = _unpack_nibbles(packed.codes.view(np.uint32), packed.rows)
     else:
-        lanes = packed.codes.transpose(0, 2, 1)
+        lanes = packed.codes.view(np.int8).transpose(0, 2, 1)
         codes = lanes.reshape(-1, packed.depth)[: packed.rows]
     matrix = QuantisedMatrix(
         codes=codes,
@@ -93,7 +92,7 @@ def code_sums(codes: NDArray[np.int8]) -> NDArray[np.int32]:
     return np.add.reduceat(codes, starts, axis=-1, dtype=np.int32)
 
 
-def _block_rows(rows: NDArray[T]) -> NDArray[T]:
+def _block_rows(rows: NDArray[Any]) -> NDArray[Any]:
     """[rows, ...] -> [block, lane, ...], padded with zeros."""
     blocks = -(-rows.shape[0] // BLOCK_ROWS)
     padded = np.zeros((blocks * BLOCK_ROWS, *rows.shape[1:]), rows.dtype)
@@ -101,19 +100,19 @@ def _block_rows(rows: NDArray[T]) -> NDArray[T]:
     return padded.reshape(blocks, BLOCK_ROWS, *rows.shape[1:])
 
 
-def _pack_scales(scales: NDArray[T]) -> NDArray[T]:
+def _pack_scales(scales: NDArray[Any]) -> NDArray[Any]:
     """[rows] -> [block, lane]; [rows, groups] -> [block, group, lane]."""
     blocks = _block_rows(scales)
     return blocks if scales.ndim == 1 else np.ascontiguousarray(blocks.transpose(0, 2, 1))
 
 
-def _unpack_scales(packed: NDArray[T], rows: int) -> NDArray[T]:
+def _unpack_scales(packed: NDArray[Any], rows: int) -> NDArray[Any]:
     if packed.ndim == 2:
         return packed.reshape(-1)[:rows]
     return packed.transpose(0, 2, 1).reshape(-1, packed.shape[1])[:rows]
 
 
-def _pack_nibbles(blocks: NDArray[np.uint8]) -> NDArray[np.uint32]:
+def _pack_nibbles(blocks: NDArray[Any]) -> NDArray[np.uint32]:
     """Codes [block, lane, k] below 16 -> words [block, k]."""
     words = np.zeros((blocks.shape[0], blocks.shape[2]), np.uint32)
     for lane, shift in enumerate(NIBBLE_SHIFTS):

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 # Products of int8 codes are at most 128 * 127, so sums of 1024 stay below 2**24: exact in binary32.
 EXACT_DEPTH: Final = 1024
-TILE_ROWS: Final = 512  # a tile of sums and terms stays in the second-level cache
-TILE_TOKENS: Final = 128
+# OpenBLAS starts no threads for a product of up to 2**18 multiply-accumulates. More threads than
+# free cores cost tenfold, and tiles of this size stay in the first-level cache.
+TILE_MACS: Final = 1 << 18
+TILE_TOKENS: Final = 64
+TILE_DEPTH: Final = 64  # of channel forms; a group of group forms
 
 
 def linear(
@@ -28,14 +31,17 @@ def linear(
     residual: F32 | None = None,
 ) -> F32:
     """Rows of residual + (value(matrix) @ (codes * scales) + bias) in the contract's order."""
-    out = np.empty((codes.shape[0], matrix.rows), np.float32)
+    tokens, depth = codes.shape
+    out = np.empty((tokens, matrix.rows), np.float32)
     activations = codes.astype(np.float32)
-    for top in range(0, matrix.rows, TILE_ROWS):
-        rows = slice(top, top + TILE_ROWS)
-        tile = _Tile(matrix, rows)
-        for left in range(0, codes.shape[0], TILE_TOKENS):
-            tokens = slice(left, left + TILE_TOKENS)
-            tile.apply(activations[tokens], scales[tokens], out[tokens, rows])
+    part = matrix.group or min(TILE_DEPTH, depth)
+    step = max(TILE_MACS // (part * min(tokens, TILE_TOKENS)), 1)
+    for top in range(0, matrix.rows, step):
+        rows = slice(top, top + step)
+        tile = _Tile(matrix, rows, part)
+        for left in range(0, tokens, TILE_TOKENS):
+            some = slice(left, left + TILE_TOKENS)
+            out[some, rows] = tile.apply(activations[some], scales[some])
     if bias is not None:
         out += bias
     if residual is not None:
@@ -44,10 +50,10 @@ def linear(
 
 
 class _Tile:
-    """Some rows of a matrix, widened for the binary32 matrix product."""
+    """Some rows of a matrix, widened for binary32 products of `part` columns at a time."""
 
-    def __init__(self, matrix: QuantisedMatrix, rows: slice) -> None:
-        self.group = matrix.group
+    def __init__(self, matrix: QuantisedMatrix, rows: slice, part: int) -> None:
+        self.parts = [slice(first, first + part) for first in range(0, matrix.depth, part)]
         self.codes = matrix.codes[rows].astype(np.float32)
         if matrix.zero:
             self.codes -= np.float32(matrix.zero)
@@ -56,39 +62,30 @@ class _Tile:
         if matrix.minimums is not None:
             self.minimums = matrix.minimums[rows].astype(np.float32)
 
-    def apply(self, codes: F32, scales: F32, out: F32) -> None:
-        """Write the tile's results for some tokens, before bias and residual."""
+    def apply(self, codes: F32, scales: F32) -> F32:
+        """The tile's results for some tokens, before bias and residual."""
         if self.scales.ndim == 1:
-            self._integer_sums(codes, out)
-            out *= scales[:, None]
-            out *= self.scales
-        else:
-            np.multiply(self._group_sums(codes), scales[:, None], out=out)
+            return (self._integer_sums(codes) * scales[:, None]) * self.scales
+        return self._group_sums(codes) * scales[:, None]
 
-    def _integer_sums(self, codes: F32, out: F32) -> None:
+    def _integer_sums(self, codes: F32) -> F32:
         """The whole dot products, rounded once to binary32."""
-        depth = codes.shape[1]
-        if depth <= EXACT_DEPTH:
-            np.matmul(codes, self.codes.T, out=out)
-            return
-        sums = np.zeros(out.shape, np.float64)
-        for first in range(0, depth, EXACT_DEPTH):
-            part = slice(first, first + EXACT_DEPTH)
-            sums += np.matmul(codes[:, part], self.codes[:, part].T)
-        out[...] = sums
+        exact = np.float32 if codes.shape[1] <= EXACT_DEPTH else np.float64
+        total = np.zeros((codes.shape[0], self.codes.shape[0]), exact)
+        for part in self.parts:
+            total += np.matmul(codes[:, part], self.codes[:, part].T)
+        return total.astype(np.float32, copy=False)
 
     def _group_sums(self, codes: F32) -> F32:
         """The terms of the groups, added in ascending order."""
-        total = np.empty((codes.shape[0], self.codes.shape[0]), np.float32)
-        term = np.empty_like(total)
-        for group in range(self.scales.shape[1]):
-            part = slice(group * self.group, (group + 1) * self.group)
-            target = total if group == 0 else term
-            np.matmul(codes[:, part], self.codes[:, part].T, out=target)
-            target *= self.scales[:, group]
+        total = np.full((codes.shape[0], self.codes.shape[0]), np.float32(-0.0))
+        code_term = np.empty_like(total)
+        for group, part in enumerate(self.parts):
+            term = np.matmul(codes[:, part], self.codes[:, part].T)
+            term *= self.scales[:, group]
             if self.minimums is not None:
                 code_sums = codes[:, part].sum(axis=1, dtype=np.float32)
-                target += code_sums[:, None] * self.minimums[:, group]
-            if group > 0:
-                total += term
+                np.multiply(code_sums[:, None], self.minimums[:, group], out=code_term)
+                term += code_term
+            total += term  # -0 plus the first term is that term
         return total

@@ -1,0 +1,290 @@
+"""The cases that every build of the kernels runs: odd shapes and extreme values."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from kernel_cases import (
+    AttentionShape,
+    Case,
+    HeadTransform,
+    append_case,
+    attention_case,
+    crc_case,
+    embed_case,
+    functions_case,
+    heads_case,
+    linear_case,
+    normal,
+    quantise_case,
+    random_attention_case,
+    random_matrix,
+    random_rows,
+    rmsnorm_case,
+    sample_case,
+    scratch_case,
+    silu_mul_case,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from aretusa.quantization.schemes import QuantisedMatrix
+
+    F32 = NDArray[np.float32]
+
+DEPTHS: Final = (1, 7, 28, 32, 33, 252, 576, 1536)
+ROWS: Final = (1, 3, 8, 13, 84)
+TOKENS: Final = (1, 2, 3, 7)
+# bits, group, whether there are minimums
+FORMS: Final = (
+    (8, 0, False),
+    (8, 32, False),
+    (8, 64, False),
+    (8, 32, True),
+    (4, 0, False),
+    (4, 32, False),
+    (4, 32, True),
+    (4, 64, True),
+    (4, 128, False),
+)
+FLOAT_MAX: Final = float(np.finfo(np.float32).max)
+
+
+def linear_cases() -> list[Case]:
+    """Every form with rows, tokens and options that vary along the depths."""
+    rng = np.random.default_rng(1)
+    cases = []
+    for index, (form, depth) in enumerate(product(FORMS, DEPTHS)):
+        rows, tokens = ROWS[index % len(ROWS)], TOKENS[index % len(TOKENS)]
+        cases.append(_linear(rng, form, (rows, depth), tokens, index))
+    cases += [_linear(rng, form, (84, 252), tokens, 3) for form in FORMS for tokens in (1, 4, 5)]
+    return [*cases, *extreme_linear_cases()]
+
+
+def _linear(
+    rng: np.random.Generator,
+    form: tuple[int, int, bool],
+    shape: tuple[int, int],
+    tokens: int,
+    options: int,
+) -> Case:
+    width, group, minimums = form
+    matrix = random_matrix(rng, shape, width, group, minimums=minimums)
+    codes, scales = random_rows(rng, tokens, shape[1])
+    bias = normal(rng, shape[0]) if options & 1 else None
+    residual = normal(rng, tokens, shape[0]) if options & 2 else None
+    in_place = options % 3 == 0 and residual is not None
+    return linear_case(matrix, codes, scales, bias=bias, residual=residual, in_place=in_place)
+
+
+def extreme_linear_cases() -> list[Case]:
+    """The largest sums that the packed accumulators must hold, of both signs, and zero rows."""
+    rng = np.random.default_rng(2)
+    cases = []
+    for width, group, minimums in FORMS:
+        matrix = random_matrix(rng, (16, 160), width, group, minimums=minimums)
+        low, high = (-128, 127) if width == 8 else (0, 15)
+        matrix.codes[:8] = low
+        matrix.codes[8:] = high
+        codes = np.full((3, 160), 127, np.int8)
+        codes[1] = -127
+        codes[2] = 0
+        scales = np.array([FLOAT_MAX / 1e12, 1e-38, 0], np.float32)
+        cases.append(linear_case(matrix, codes, scales))
+    return cases
+
+
+def embed_cases() -> list[Case]:
+    """Rows of every form, the last ones included."""
+    rng = np.random.default_rng(3)
+
+    def table(width: int, group: int, depth: int, *, minimums: bool) -> QuantisedMatrix:
+        return random_matrix(rng, (21, depth), width, group, minimums=minimums)
+
+    return [
+        embed_case(table(width, group, depth, minimums=minimums), [0, 20, 7, 8, 0])
+        for (width, group, minimums), depth in product(FORMS, (7, 33, 252))
+    ]
+
+
+def row_cases() -> list[Case]:
+    """The row-quantising kernels at every depth, and on rows of extreme values."""
+    rng = np.random.default_rng(4)
+    cases = []
+    for index, depth in enumerate(DEPTHS):
+        tokens = TOKENS[index % len(TOKENS)]
+        rows = normal(rng, tokens, depth, scale=3)
+        cases.append(quantise_case(rows))
+        cases.append(rmsnorm_case(rows, normal(rng, depth), 1e-5))
+        cases.append(silu_mul_case(normal(rng, tokens, depth, scale=20), rows))
+    rows = extreme_rows()
+    weight = normal(rng, rows.shape[1])
+    cases += [quantise_case(rows), rmsnorm_case(rows, weight, 1e-6)]
+    cases += [silu_mul_case(rows[:-1] * np.float32(1e-3), rows[::-1][:-1] * np.float32(1e-3))]
+    return cases
+
+
+def extreme_rows() -> F32:
+    """Zeros, subnormals, ties between two codes, a lone value, and large numbers."""
+    ties = np.arange(64, dtype=np.float32) - np.float32(31.5)
+    lone = np.zeros(64, np.float32)
+    lone[63] = -2.5
+    return np.stack(
+        [
+            np.zeros(64, np.float32),
+            -np.zeros(64, np.float32),
+            np.full(64, 1e-45, np.float32),
+            np.linspace(-1.4e-36, 1.4e-36, 64, dtype=np.float32),
+            ties * np.float32(4),
+            np.append(ties[:-1], np.float32(127)),
+            lone,
+            np.linspace(-1e18, 1e18, 64, dtype=np.float32),
+        ]
+    )
+
+
+def rope_tables(context: int, dim: int) -> tuple[F32, F32]:
+    """Cosines and sines [context, dim / 2]."""
+    angles = np.arange(context)[:, None] / 10000.0 ** (np.arange(dim // 2) / (dim // 2))
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+def head_cases() -> list[Case]:
+    """Heads with and without norm and rotation."""
+    rng = np.random.default_rng(5)
+    cases = []
+    for tokens, heads, dim, position in (
+        (1, 1, 2, 0),
+        (3, 5, 64, 4),
+        (2, 9, 48, 13),
+        (7, 2, 256, 1),
+    ):
+        cosine, sine = rope_tables(20, dim)
+        src = normal(rng, tokens, heads, dim, scale=4)
+        weight = normal(rng, dim)
+        src[0, 0] = 0
+        for transform in (
+            HeadTransform(),
+            HeadTransform(cosine=cosine, sine=sine),
+            HeadTransform(norm_weight=weight, norm_eps=1e-6, cosine=cosine, sine=sine),
+        ):
+            cases.append(heads_case(src, transform, position))
+            cases.append(append_case(src, transform, position, 20))
+    return cases
+
+
+def attention_cases() -> list[Case]:
+    """Few and many positions, grouped heads, odd head sizes, several passes."""
+    rng = np.random.default_rng(6)
+    shapes = [
+        (1, 1, 1, 8, 0, 1),
+        (1, 4, 2, 16, 6, 9),
+        (3, 9, 3, 64, 0, 16),
+        (7, 6, 6, 48, 30, 41),
+        (1, 9, 3, 64, 199, 256),
+        (2, 3, 1, 20, 40, 64),
+        (4, 8, 2, 32, 511, 600),
+        (2, 2, 2, 8, 2046, 2048),
+    ]
+    names = ("tokens", "heads", "kv_heads", "dim", "position", "context")
+    cases = [
+        random_attention_case(rng, AttentionShape(**dict(zip(names, sizes, strict=True))))
+        for sizes in shapes
+    ]
+    return [*cases, *extreme_attention_cases()]
+
+
+def extreme_attention_cases() -> list[Case]:
+    """Equal scores over 4096 positions with the largest codes; value scales of zero; one spike."""
+    shape = AttentionShape(tokens=1, heads=1, kv_heads=1, dim=8, position=4095, context=4096)
+    query = (np.full((1, 1, 8), 127, np.int8), np.full((1, 1), 0.5, np.float32))
+    keys = (np.full((1, 4096, 8), -127, np.int8), np.full((1, 4096), 0.5, np.float32))
+    values = (np.full((1, 4096, 8), -127, np.int8), np.full((1, 4096), 2.0, np.float32))
+    none = (values[0], np.zeros((1, 4096), np.float32))
+    spike = (keys[0].copy(), keys[1])
+    spike[0][0, 77] = 127
+    return [
+        attention_case(shape, query, keys, values),
+        attention_case(shape, query, keys, none),
+        attention_case(shape, query, spike, values),
+    ]
+
+
+def sample_cases() -> list[Case]:
+    """Greedy with ties, hot and cold, narrow and wide."""
+    rng = np.random.default_rng(7)
+    ties = np.array([1, 5, 5, -3, 5], np.float32)
+    cases = [sample_case(ties, 0.0, 1.0, 1, 1), sample_case(ties, 1.0, 0.5, 1, 20)]
+    for count, temperature, top_p in product(
+        (1, 100, 5000), (0.1, 0.8, 3.0), (1e-9, 0.3, 0.95, 1.0)
+    ):
+        logits = normal(rng, count, scale=4)
+        cases.append(sample_case(logits, temperature, top_p, 2**63 + count, 5))
+    cases.append(sample_case(ties, 1e-45, 0.9, 3, 2))
+    cases.append(sample_case(np.zeros(70, np.float32), 1.0, 0.5, 2**64 - 1, 20))
+    return cases
+
+
+def function_cases() -> list[Case]:
+    """Every finite binary16 number; exponentials and roots over the whole range of binary32."""
+    rng = np.random.default_rng(8)
+    patterns = rng.integers(0, 0x7F800000, 20000).astype(np.uint32)
+    special = np.array([0.0, -0.0, 1e-45, 1.1754942e-38, 1.1754944e-38, 1, 4, FLOAT_MAX, np.inf])
+    squares = np.arange(1, 3000, dtype=np.float32) ** 2
+    values = np.concatenate(
+        [
+            patterns.view(np.float32),
+            -patterns.view(np.float32),
+            rng.uniform(-90, 90, 20000).astype(np.float32),
+            special.astype(np.float32),
+            squares,
+            np.nextafter(squares, np.float32(0)),
+            np.nextafter(squares, np.float32(np.inf)),
+        ]
+    )
+    halves = np.arange(65536, dtype=np.uint16).view(np.float16)
+    return [functions_case(values, halves[np.isfinite(halves)])]
+
+
+def crc_cases() -> list[Case]:
+    """All alignments and short lengths, and one long block."""
+    data = np.random.default_rng(9).integers(0, 256, 70000, dtype=np.uint8)
+    short = [
+        crc_case(data, start, count, start * 0x12345678 & 0xFFFFFFFF)
+        for start, count in product(range(4), (1, 2, 3, 4, 5, 7, 8, 33))
+    ]
+    return [*short, crc_case(data, 1, 65536, 0)]
+
+
+def scratch_cases() -> list[Case]:
+    """Sizes around the borders of what goes through attention at once."""
+    return [
+        scratch_case(
+            AttentionShape(
+                tokens=tokens, heads=heads, kv_heads=kv_heads, dim=dim, position=0, context=context
+            )
+        )
+        for tokens, (heads, kv_heads), dim, context in product(
+            (1, 3, 16), ((1, 1), (9, 3), (32, 8)), (8, 576, 1537), (1, 7, 64, 255, 512, 2048, 4096)
+        )
+    ]
+
+
+@cache
+def catalogue() -> tuple[Case, ...]:
+    """Every case."""
+    return (
+        *linear_cases(),
+        *embed_cases(),
+        *row_cases(),
+        *head_cases(),
+        *attention_cases(),
+        *sample_cases(),
+        *function_cases(),
+        *crc_cases(),
+        *scratch_cases(),
+    )

@@ -1,0 +1,207 @@
+"""The kernels as programs: a host library, a sanitized host program, and RV32 in QEMU."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from aretusa.quantization.crc import crc32c
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kernel_cases import Case
+    from numpy.typing import NDArray
+
+HERE: Final = Path(__file__).resolve().parent
+RUNTIME: Final = HERE.parents[2] / "runtime"
+WARNINGS: Final = [
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wconversion",
+    "-Wshadow",
+    "-Wundef",
+    "-Wvla",
+    "-Wmissing-prototypes",
+    "-Wstrict-prototypes",
+    "-Werror",
+]
+C_FLAGS: Final = ["-std=c11", "-O2", "-ffp-contract=off", *WARNINGS]
+RV32_FLAGS: Final = ["-march=rv32imfc", "-mabi=ilp32f", "-mcmodel=medany", "-ffreestanding"]
+CROSS_GCC: Final = "riscv64-unknown-elf-gcc"
+QEMU: Final = "qemu-system-riscv32"
+QEMU_SECONDS: Final = 120
+ALIGN_BYTES: Final = 16
+CASE_PARAMS: Final = 12
+CASE_ARRAYS: Final = 10
+
+
+def _sources() -> list[str]:
+    kernels = sorted((RUNTIME / "src" / "kernels").glob("*.c"))
+    own = [RUNTIME / "src" / "image.c", RUNTIME / "src" / "sample.c", HERE / "cases.c"]
+    return [str(path) for path in (*kernels, *own)]
+
+
+def _includes() -> list[str]:
+    return [f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / 'src'}", f"-I{HERE}"]
+
+
+def write_blob(cases: Sequence[Case]) -> bytearray:
+    """The cases as struct test_blob; notes in each case where its arrays lie."""
+    words_per_case = 2 + CASE_PARAMS + 2 * CASE_ARRAYS
+    offset = 4 * (4 + words_per_case * len(cases))
+    header = [len(cases), 0, 0, 0]
+    arrays: list[tuple[int, bytes]] = []
+    for case in cases:
+        offsets, sizes = [0] * CASE_ARRAYS, [0] * CASE_ARRAYS
+        for index, array in enumerate(case.arrays):
+            if array is None or array.nbytes == 0:
+                continue
+            offset = -(-offset // ALIGN_BYTES) * ALIGN_BYTES
+            offsets[index], sizes[index] = offset, array.nbytes
+            arrays.append((offset, array.tobytes()))
+            offset += array.nbytes
+        params = [*case.params, *[0] * (CASE_PARAMS - len(case.params))]
+        mask = sum(1 << index for index in case.expected)
+        header += [case.kernel, mask, *params, *offsets, *sizes]
+    blob = bytearray(offset)
+    blob[: 4 * len(header)] = np.array(header, np.uint32).tobytes()
+    for start, payload in arrays:
+        blob[start : start + len(payload)] = payload
+    return blob
+
+
+def check_blob(blob: bytes | bytearray, cases: Sequence[Case]) -> None:
+    """Compare every result in a blob that was run with what its case expects, byte for byte."""
+    words = np.frombuffer(blob, np.uint32, 4 * len(blob) // 16)
+    at = 4
+    for case in cases:
+        offsets = words[at + 2 + CASE_PARAMS :][:CASE_ARRAYS]
+        for index, expected in case.expected.items():
+            start = int(offsets[index])
+            found = np.frombuffer(blob, expected.dtype, expected.size, start)
+            differ = np.flatnonzero(found.view(np.uint8) != _flat(expected).view(np.uint8))
+            if differ.size:
+                first = int(differ[0]) // expected.itemsize
+                raise AssertionError(
+                    f"{case.name}: array {index} differs in {differ.size} bytes, first at element "
+                    f"{first}: {found[first]} instead of {_flat(expected)[first]}"
+                )
+        at += 2 + CASE_PARAMS + 2 * CASE_ARRAYS
+
+
+def _flat(array: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(array).reshape(-1)
+
+
+class HostLibrary:
+    """The kernels in a shared library of this process."""
+
+    def __init__(self, path: Path) -> None:
+        self.run = ctypes.CDLL(str(path)).harness_run
+
+    @classmethod
+    def build(cls, folder: Path) -> HostLibrary:
+        """Compile with the strict warnings as errors."""
+        path = folder / "kernels.so"
+        command = ["gcc", *C_FLAGS, "-shared", "-fPIC", "-pthread", *_includes(), *_sources()]
+        subprocess.run([*command, str(HERE / "harness.c"), "-o", str(path)], check=True)
+        return cls(path)
+
+    def check(self, cases: Sequence[Case], cores: int) -> None:
+        """Run the cases on this many threads and compare."""
+        blob = write_blob(cases)
+        self.run((ctypes.c_char * len(blob)).from_buffer(blob), ctypes.c_uint32(cores))
+        check_blob(bytes(blob), cases)
+
+
+@dataclass(frozen=True, slots=True)
+class SanitizedProgram:
+    """The kernels in a program of its own that stops at the first bad access."""
+
+    path: Path
+
+    @classmethod
+    def build(cls, folder: Path) -> SanitizedProgram:
+        """Compile with the address and undefined-behaviour sanitizers."""
+        path = folder / "harness"
+        sanitize = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+        command = ["gcc", *C_FLAGS, *sanitize, "-pthread", *_includes(), *_sources()]
+        subprocess.run([*command, str(HERE / "harness.c"), "-o", str(path)], check=True)
+        return cls(path)
+
+    def check(self, cases: Sequence[Case], cores: int, folder: Path) -> None:
+        """Run the cases on this many threads and compare."""
+        file = folder / f"blob{cores}"
+        file.write_bytes(write_blob(cases))
+        done = subprocess.run(
+            [str(self.path), str(cores), str(file)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        check_blob(file.read_bytes(), cases)
+
+
+@dataclass(frozen=True, slots=True)
+class BareMetal:
+    """The kernels on one RV32IMFC hart of QEMU's virt machine."""
+
+    elf: Path
+
+    @staticmethod
+    def is_available() -> bool:
+        """Whether compiler and emulator are installed."""
+        return shutil.which(CROSS_GCC) is not None and shutil.which(QEMU) is not None
+
+    @classmethod
+    def build(cls, folder: Path) -> BareMetal:
+        """Compile with the strict warnings as errors."""
+        elf = folder / "kernels.elf"
+        link = ["-nostdlib", "-nostartfiles", "-static", "-T", str(HERE / "bare_metal.ld")]
+        command = [CROSS_GCC, *C_FLAGS, *RV32_FLAGS, *link, *_includes(), *_sources()]
+        own = [str(HERE / "start.S"), str(HERE / "bare_metal.c"), "-lgcc", "-o", str(elf)]
+        subprocess.run([*command, *own], check=True)
+        return cls(elf)
+
+    def run(self, cases: Sequence[Case]) -> list[tuple[int, int]]:
+        """CRC-32C of the results and instructions of each case."""
+        file = self.elf.parent / "blob"
+        file.write_bytes(write_blob(cases))
+        machine = [
+            "-M",
+            "virt",
+            "-m",
+            "512M",
+            "-bios",
+            "none",
+            "-nographic",
+            "-icount",
+            "shift=0,sleep=off",
+        ]
+        loader = f"loader,file={file},addr=0x84000000,force-raw=on"
+        done = subprocess.run(
+            [QEMU, *machine, "-kernel", str(self.elf), "-device", loader],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=QEMU_SECONDS,
+        )
+        assert done.returncode == 0, f"QEMU returned {done.returncode}: {done.stdout}{done.stderr}"
+        rows = [line.split() for line in done.stdout.split("\n") if line.strip()]
+        return [(int(crc, 16), int(count, 16)) for crc, count in rows]
+
+    def check(self, cases: Sequence[Case]) -> list[int]:
+        """Run the cases, compare, and return the instructions of each."""
+        results = self.run(cases)
+        assert len(results) == len(cases)
+        for case, (crc, _) in zip(cases, results, strict=True):
+            joined = b"".join(_flat(case.expected[i]).tobytes() for i in sorted(case.expected))
+            assert crc == crc32c(joined), f"{case.name}: results differ on RV32"
+        return [instructions for _, instructions in results]
