@@ -27,7 +27,7 @@ EXP_MIN: Final = np.float32(-87.0)
 EXP_MAX: Final = np.float32(88.0)
 EXP_STEPS: Final = 32
 EXP_INVERSE_STEP: Final = np.float32(EXP_STEPS / np.log(2.0))
-# ln 2 / 32 in two parts; the first has 11 significant bits, so that k * part is exact for |k| < 2**13.
+# ln 2 / 32 in two parts; the first has 11 significant bits: k * part is exact for |k| < 2**13.
 EXP_STEP_HIGH: Final = np.float32(1419 / 65536)
 EXP_STEP_LOW: Final = np.float32(np.log(2.0) / EXP_STEPS - 1419 / 65536)
 EXP_C2: Final = np.float32(0.5)
@@ -55,18 +55,20 @@ def exp(x: F32) -> F32:
     steps = k.astype(np.int32)
     table = EXP_TABLE[steps & (EXP_STEPS - 1)]
     power = ((steps >> 5) + 127) << 23
-    return (table + table * tail) * power.view(np.float32)
+    grown: F32 = (table + table * tail) * power.view(np.float32)
+    return grown
 
 
 def rms_norm(x: F32, weight: F32, eps: np.float32) -> F32:
-    """x / sqrt(mean(x**2) + eps) * weight along the last axis."""
+    """Give x / sqrt(mean(x**2) + eps) * weight along the last axis."""
     mean = tree_sum(x * x) / np.float32(x.shape[-1])
     inverse = np.float32(1) / np.sqrt(mean + eps)
-    return (x * inverse[..., None]) * weight
+    normed: F32 = (x * inverse[..., None]) * weight
+    return normed
 
 
 def scale_of(largest: F32, code_max: np.float32) -> F32:
-    """largest / code_max, or 0 where that is not a normal number: such a row has only zero codes."""
+    """Give largest / code_max, or 0 where that is not normal: such a row has only zero codes."""
     scale = largest / code_max
     return np.where(scale < SCALE_MIN, np.float32(0), scale)
 
@@ -87,15 +89,15 @@ def rope(x: F32, cosine: F32, sine: F32) -> F32:
 
 
 def silu_mul(gate: F32, up: F32) -> F32:
-    """gate / (1 + exp(-gate)) * up."""
+    """Give gate / (1 + exp(-gate)) * up."""
     return (gate / (np.float32(1) + exp(-gate))) * up
 
 
 def attend(scores: F32, visible: NDArray[np.bool_], value_codes: I8, value_scales: F32) -> F32:
-    """Softmax of the visible scores [..., positions], applied to the quantised values.
+    """Softmax of the visible scores [..., positions], applied to one head's quantised values.
 
-    value_codes are [..., positions, dim], value_scales [..., positions]. Probabilities times value
-    scales are rounded to 12 bits relative to their largest, so that the product is an integer sum.
+    value_codes are [positions, dim], value_scales [positions]. Probabilities times value scales are
+    rounded to 12 bits relative to their largest, so that the product is an integer sum.
     """
     largest = np.max(np.where(visible, scores, -np.inf), axis=-1, keepdims=True)
     weights = np.where(visible, exp(scores - largest), np.float32(0))
@@ -104,5 +106,6 @@ def attend(scores: F32, visible: NDArray[np.bool_], value_codes: I8, value_scale
     step = scale_of(np.max(scaled, axis=-1), PROBABILITY_MAX)
     divisor = np.where(step == 0, np.float32(np.inf), step)
     codes = np.rint(scaled / divisor[..., None]).astype(np.float64)
-    sums = np.matmul(codes[..., None, :], value_codes.astype(np.float64))[..., 0, :]
-    return sums.astype(np.int32).astype(np.float32) * (step / total)[..., None]
+    sums = np.matmul(codes, value_codes.astype(np.float64)).astype(np.int32)
+    out: F32 = sums.astype(np.float32) * (step / total)[..., None]
+    return out

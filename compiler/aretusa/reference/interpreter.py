@@ -7,7 +7,7 @@ linear layers use the real weights, which is the float32 reference of the origin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import numpy as np
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     F32 = NDArray[np.float32]
     I8 = NDArray[np.int8]
     Observer = Callable[[Op, "F32 | QuantisedRows"], None]
+
+# OpenBLAS uses one thread up to here, and waking others for so little costs more than it gains.
+BLAS_ALONE_MACS: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Interpreter:
         self.graph = graph
         self.weights = weights
         self.observe = observe
+        self.rope = weights.rope()
         self.caches = {
             cache.name: _CacheState(
                 np.zeros((cache.heads, graph.context, cache.dim), np.int8),
@@ -89,7 +93,7 @@ class Interpreter:
         }
 
     def forward(self, tokens: Sequence[int], position: int, rows: Sequence[int]) -> F32:
-        """Run tokens at position, position + 1, ...; logits [len(rows), vocabulary] of those rows."""
+        """Run tokens at position, position + 1, ...; logits [rows, vocabulary] of those rows."""
         assert position + len(tokens) <= self.graph.context, "past the end of the KV cache"
         step = _Step(self, np.asarray(tokens, np.int64), position, list(rows))
         for op in self.graph.ops:
@@ -200,7 +204,7 @@ class _Step:
         return arithmetic.rms_norm(self.real(src), self.weights.vector(weight), np.float32(eps))
 
     def rotate(self, heads: F32) -> F32:
-        rope = self.weights.rope()
+        rope = self.machine.rope
         rows = slice(self.position, self.position + heads.shape[0])
         return arithmetic.rope(heads, rope.cosine[rows, None, :], rope.sine[rows, None, :])
 
@@ -211,7 +215,7 @@ class _Step:
         else:
             heads = self.machine.graph.cache(op.cache).heads
         src = self.real(op.src)
-        rows = src.reshape(src.shape[0], heads, -1)
+        rows: F32 = src.reshape(src.shape[0], heads, -1)
         if op.norm_weight is not None:
             weight = self.weights.vector(op.norm_weight)
             rows = arithmetic.rms_norm(rows, weight, np.float32(op.norm_eps))
@@ -235,21 +239,23 @@ class _Step:
         query = self.quantised(op.query)
         tokens, heads, dim = query.codes.shape
         keys, values = self.machine.caches[op.key_cache], self.machine.caches[op.value_cache]
-        end = self.position + tokens
-        repeat = heads // keys.codes.shape[0]
-        key_codes = np.repeat(keys.codes[:, :end], repeat, axis=0).astype(np.float32)
-        # At most 127 * 127 * dim < 2**24 for dim <= 1040: exact in binary32.
-        sums = np.matmul(query.codes.transpose(1, 0, 2).astype(np.float32), key_codes.mT)
         factor = query.scales * np.float32(1 / np.sqrt(dim))
-        key_scales = np.repeat(keys.scales[:, :end], repeat, axis=0)
-        scores = (sums.transpose(1, 0, 2) * factor[:, :, None]) * key_scales[None]
+        visible = self.visible()[:, 0]
+        step = max(BLAS_ALONE_MACS // (visible.shape[1] * dim), 1)
         out = np.empty((tokens, heads, dim), np.float32)
-        visible = self.visible()
         for head in range(heads):
-            kv = head // repeat
-            out[:, head] = arithmetic.attend(
-                scores[:, head], visible[:, 0], values.codes[kv, :end], values.scales[kv, :end]
-            )
+            kv = head * keys.codes.shape[0] // heads
+            key_codes = keys.codes[kv].astype(np.float32)
+            for first in range(0, tokens, step):
+                rows = slice(first, first + step)
+                # No token of these rows sees more; leaving zeros off changes no sum.
+                seen = slice(0, self.position + min(first + step, tokens))
+                # At most 127 * 127 * dim < 2**24 for dim <= 1040: exact in binary32.
+                sums = query.codes[rows, head].astype(np.float32) @ key_codes[seen].T
+                scores = (sums * factor[rows, head, None]) * keys.scales[kv, seen]
+                out[rows, head] = arithmetic.attend(
+                    scores, visible[rows, seen], values.codes[kv, seen], values.scales[kv, seen]
+                )
         return out.reshape(tokens, heads * dim)
 
     def attention(self, op: ops.Attention) -> F32:
@@ -266,7 +272,8 @@ class _Step:
         scores = np.where(self.visible().transpose(1, 0, 2), scores, np.float32(-np.inf))
         weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
         weights /= weights.sum(axis=-1, keepdims=True)
-        return np.matmul(weights, values).transpose(1, 0, 2)
+        out: F32 = np.matmul(weights, values).transpose(1, 0, 2)
+        return out
 
 
 def _quantise(rows: F32) -> QuantisedRows:
