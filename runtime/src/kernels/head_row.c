@@ -7,11 +7,16 @@
 
 static void normalise(const struct art_head_transform *transform, uint32_t dim, float *row)
 {
-    float squares[ART_HEAD_DIM_MAX];
-    for (uint32_t i = 0; i < dim; i++) {
-        squares[i] = row[i] * row[i];
+    float squares[ART_HEAD_DIM_MAX / ART_LANES];
+    float lane_sums[ART_LANES];
+    for (uint32_t lane = 0; lane < ART_LANES; lane++) {
+        const uint32_t count = art_lane_count(dim, lane);
+        for (uint32_t i = 0; i < count; i++) {
+            squares[i] = row[i * ART_LANES + lane] * row[i * ART_LANES + lane];
+        }
+        lane_sums[lane] = art_tree_sum(squares, count);
     }
-    const float mean = art_tree_sum(squares, dim) / (float)dim;
+    const float mean = art_join_lanes(lane_sums) / (float)dim;
     const float inverse = 1.0f / art_square_root(mean + transform->norm_eps);
     for (uint32_t i = 0; i < dim; i++) {
         row[i] = (row[i] * inverse) * transform->norm_weight[i];
