@@ -1,9 +1,29 @@
-"""Target and its memories: frozen records filled from a target file."""
+"""Target: the facts of a chip as frozen records; every number knows its source and confidence."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
+
+
+class Confidence(Enum):
+    """How far a number can be trusted."""
+
+    READ = "read"
+    MEASURED = "measured"
+    PUBLISHED = "published"
+    DERIVED = "derived"
+    ASSUMED = "assumed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One number of a target file. The unit is the end of the key's name."""
+
+    key: str
+    value: int | float
+    source: str
+    confidence: Confidence
 
 
 class MemoryId(IntEnum):
@@ -23,12 +43,17 @@ class MemoryId(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """One memory; `reserved_bytes` at its end belong to stacks and code."""
+    """One memory; `reserved_bytes` at its end belong to stacks and code.
+
+    Cycles are those of one access from a cluster core, 0 where a core cannot reach it.
+    """
 
     id: MemoryId
     size_bytes: int
     reserved_bytes: int
-    source: str
+    base_address: int
+    load_cycles: int
+    store_cycles: int
 
     @property
     def capacity_bytes(self) -> int:
@@ -37,12 +62,52 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """The worker cores and how they wait for each other."""
+
+    cores: int
+    barrier_cycles: int
+    wake_cycles: int
+    int8_macs_per_core_cycle: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dma:
+    """MCHAN, between L1 and the other on-chip memories; cycles of the cluster clock."""
+
+    bytes_per_cycle: int
+    setup_cycles: int
+    transfer_bytes_max: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffChipLink:
+    """uDMA and HyperBus, between L3 and L2; cycles of the peripheral clock."""
+
+    bytes_per_cycle: int
+    setup_cycles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Clock domains."""
+
+    cluster_hz: int
+    peripheral_hz: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A chip: its memories in the order of MemoryId."""
+    """A chip. `memories` stand in the order of MemoryId; `facts` hold every number's source."""
 
     name: str
-    cores: int
     memories: tuple[Memory, ...]
+    cluster: Cluster
+    dma: Dma
+    off_chip: OffChipLink
+    clock: Clock
+    facts: tuple[Fact, ...]
 
     def memory(self, memory: MemoryId) -> Memory:
         """The memory of that number."""

@@ -2,64 +2,145 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aretusa.errors import UsageError
-from aretusa.target.description import Memory, MemoryId, Target
+from aretusa.target.description import (
+    Clock,
+    Cluster,
+    Confidence,
+    Dma,
+    Fact,
+    Memory,
+    MemoryId,
+    OffChipLink,
+    Target,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 BUILT_IN: Final = ("siracusa",)
+FILE_BYTES_MAX: Final = 1 << 20
+_SECTIONS: Final = {"cluster": Cluster, "dma": Dma, "off_chip": OffChipLink, "clock": Clock}
+_ENTRY_KEYS: Final = ("value", "confidence", "source")
 
-
-class _MemoryEntry(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    size_bytes: PositiveInt
-    reserved_bytes: int
-    source: str
-
-
-class _TargetFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    name: str
-    cores: PositiveInt
-    memory: dict[str, _MemoryEntry]
+Record = TypeVar("Record")
 
 
 def load_target(name_or_path: str = "siracusa") -> Target:
-    """A built-in target by name, or a target file by path."""
-    path = Path(name_or_path)
+    """A built-in target by name, or a target file by path; E0301 names the key that is wrong."""
+    path = target_path(name_or_path)
+    document = _read(path)
+    base = document.pop("base", None)
+    if base is not None:
+        if base not in BUILT_IN:
+            raise _error(path, f"base = {base!r} is not a built-in target")
+        document = _overlay(_read(target_path(base)), document)
+    return _Reader(path).target(document)
+
+
+def target_path(name_or_path: str) -> Path:
+    """The file of a target."""
     if name_or_path in BUILT_IN:
-        path = Path(__file__).with_name(f"{name_or_path}.toml")
+        return Path(__file__).with_name(f"{name_or_path}.toml")
+    return Path(name_or_path)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        return _target(_TargetFile.model_validate(tomllib.loads(path.read_text("utf-8"))))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        data = path.read_bytes()
+        if len(data) > FILE_BYTES_MAX:
+            raise _error(path, f"the file has {len(data):,} bytes")
+        return tomllib.loads(data.decode("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as problem:
         raise _error(path, str(problem)) from problem
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise _error(path, f"{key}: {first['msg']}") from problem
 
 
-def _target(file: _TargetFile) -> Target:
-    entries: Mapping[str, _MemoryEntry] = file.memory
-    names = {memory.key for memory in MemoryId}
-    if set(entries) != names:
-        raise _error(file.name, f"memories {sorted(entries)}, expected {sorted(names)}")
-    return Target(
-        name=file.name,
-        cores=file.cores,
-        memories=tuple(
-            Memory(id=memory, **entries[memory.key].model_dump()) for memory in MemoryId
-        ),
-    )
+def _overlay(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The base with every fact that the variant names replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        known = base.get(key)
+        is_section = isinstance(known, dict) and isinstance(value, dict) and "value" not in value
+        merged[key] = _overlay(known, value) if is_section and known is not None else value
+    return merged
+
+
+class _Reader:
+    """Turns one document into a Target and collects its facts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.facts: list[Fact] = []
+
+    def target(self, document: Mapping[str, Any]) -> Target:
+        self.check_keys("", document, ("name", "memory", *_SECTIONS))
+        name = document["name"]
+        if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 64:
+            raise _error(self.path, "name: not a short text")
+        self.check_keys("memory", document["memory"], [memory.key for memory in MemoryId])
+        memories = tuple(self.memory(memory, document["memory"][memory.key]) for memory in MemoryId)
+        sections: dict[str, Any] = {
+            key: self.record(kind, key, document[key]) for key, kind in _SECTIONS.items()
+        }
+        return Target(name=name, memories=memories, facts=tuple(self.facts), **sections)
+
+    def memory(self, memory: MemoryId, section: Mapping[str, Any]) -> Memory:
+        key = f"memory.{memory.key}"
+        found = self.record(Memory, key, section, id=memory)
+        if found.size_bytes <= 0 or found.size_bytes % 32:
+            raise _error(self.path, f"{key}.size_bytes: not a positive multiple of 32")
+        if found.reserved_bytes > found.size_bytes:
+            raise _error(self.path, f"{key}.reserved_bytes: more than the memory has")
+        return found
+
+    def record(
+        self, kind: type[Record], key: str, section: Mapping[str, Any], **known: object
+    ) -> Record:
+        names = [field.name for field in fields(kind) if field.name not in known]  # type: ignore[arg-type]
+        self.check_keys(key, section, names)
+        values = {name: self.fact(f"{key}.{name}", section[name]) for name in names}
+        return kind(**known, **values)
+
+    def fact(self, key: str, entry: object) -> int | float:
+        """One number with source and confidence; sizes and counts are whole and not negative."""
+        if not isinstance(entry, dict):
+            raise _error(self.path, f"{key}: expected {{ value, confidence, source }}")
+        self.check_keys(key, entry, _ENTRY_KEYS)
+        value, source = entry["value"], entry["source"]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _error(self.path, f"{key}.value: not a number")
+        if value < 0:
+            raise _error(self.path, f"{key}.value: negative")
+        if not isinstance(source, str) or not source.strip():
+            raise _error(self.path, f"{key}.source: empty")
+        try:
+            confidence = Confidence(entry["confidence"])
+        except ValueError:
+            choices = ", ".join(one.value for one in Confidence)
+            raise _error(self.path, f"{key}.confidence: not one of {choices}") from None
+        self.facts.append(Fact(key=key, value=value, source=source, confidence=confidence))
+        return value
+
+    def check_keys(self, key: str, section: object, names: Iterable[str]) -> None:
+        """Every name is there and nothing else; a misspelt key gets a suggestion."""
+        expected = list(names)
+        if not isinstance(section, dict):
+            raise _error(self.path, f"{key or 'the file'}: not a table")
+        prefix = f"{key}." if key else ""
+        for name in section:
+            if name not in expected:
+                close = difflib.get_close_matches(str(name), expected, n=1)
+                hint = f", did you mean {close[0]!r}?" if close else ""
+                raise _error(self.path, f"unknown key {prefix}{name}{hint}")
+        for name in expected:
+            if name not in section:
+                raise _error(self.path, f"missing key {prefix}{name}")
 
 
 def _error(path: Path | str, why: str) -> UsageError:
