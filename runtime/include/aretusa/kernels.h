@@ -2,8 +2,9 @@
  *
  * Every kernel is called by every core of the team with the same arguments and shares the work
  * among them. A kernel may cross barriers inside; it does not wait for its own results at the end,
- * so the caller puts a barrier before the first reader. The arithmetic is docs/arithmetic.md, bit
- * for bit; the same functions in NumPy are compiler/aretusa/reference/arithmetic.py. */
+ * so the caller puts a barrier before the first reader, and before another kernel writes to the
+ * same scratch. Results do not depend on the number of cores. The arithmetic is docs/arithmetic.md,
+ * bit for bit; the same functions in NumPy are compiler/aretusa/reference/arithmetic.py. */
 #ifndef ARETUSA_KERNELS_H
 #define ARETUSA_KERNELS_H
 
@@ -15,11 +16,11 @@ enum {
     ART_BLOCK_ROWS = 8, /* rows of a matrix that are stored interleaved */
     ART_SUM_RUN = 32,   /* activation codes are summed in runs of this length */
     ART_EXP_STEPS = 32,
-    ART_HEAD_DIM_MAX = 256,          /* a head's row with a norm is squared on the stack */
-    ART_ATTENTION_CONTEXT_MAX = 4096 /* 4096 * 4095 * 127 < 2^31 */
+    ART_HEAD_DIM_MAX = 256,          /* the squares of a head's row are summed on the stack */
+    ART_ATTENTION_CONTEXT_MAX = 4096 /* positions whose integer sums fit 31 bits */
 };
 
-/* Rows of int8 codes with one scale each, as a quantising kernel leaves them.
+/* Rows of int8 codes -127 .. 127 with one scale each, as a quantising kernel leaves them.
  * sums[r][j] is the sum of the codes 32 j .. 32 j + 31 of row r (the last run may be shorter). */
 struct art_rows {
     int8_t *codes; /* [rows][depth], row r starts at r * depth */
@@ -35,12 +36,13 @@ enum art_matrix_form {
 };
 
 /* A weight matrix in its packed layout. Rows are stored in blocks of eight, padded with zeros.
+ * Codes and scales lie at multiples of their size; scales are finite. The last group may be short.
  *
  * W8: codes[block][k][lane] int8.
- * W4: codes[block][k] uint32; the unsigned nibble of lane l stands at bit 4 * (l / 2) + 16 * (l %
- * 2). Channel scales: float [block][lane]. Group scales and minimums: binary16
- * [block][group][lane]. value(row, k) = scale * (code - zero) + minimum; zero is 0 for W8, 0 or 8
- * for W4. */
+ * W4: codes[block][k] uint32; the unsigned nibble of lane l stands at bit 2 * l for even l and at
+ * bit 14 + 2 * l for odd l.
+ * Channel scales: float [block][lane]. Group scales, minimums: binary16 [block][group][lane].
+ * value(row, k) = scale * (code - zero) + minimum; zero is 0 for W8, 0 or 8 for W4. */
 struct art_matrix {
     const void *codes;
     const void *scales;
@@ -58,7 +60,10 @@ void art_embed(const struct art_team *team, const struct art_matrix *table, cons
                uint32_t count, float *out);
 
 /* out[t][r] = residual[t][r] + (matrix * rows of src + bias)[t][r]; residual may be null and may be
- * out. Output channels are shared in blocks of eight rows. */
+ * out. Output channels are shared in blocks of eight rows.
+ *
+ * Integer sums fit 31 bits for depths up to 132104: a product is at most 128 * 127. The sums of
+ * groups of up to 128 are below 2^24, exact in binary32. */
 void art_linear(const struct art_team *team, const struct art_matrix *matrix,
                 const struct art_rows *src, uint32_t tokens, const float *residual, float *out);
 
@@ -76,7 +81,7 @@ void art_rmsnorm_quantise(const struct art_team *team, const struct art_norm_sha
                           const float *src, const float *weight, void *scratch,
                           const struct art_rows *out);
 
-/* Quantised rows of src [tokens][depth]. */
+/* Quantised rows of src [tokens][depth]. A sum of 32 codes is at most 4064. */
 void art_quantise(const struct art_team *team, uint32_t tokens, uint32_t depth, const float *src,
                   void *scratch, const struct art_rows *out);
 
@@ -100,9 +105,9 @@ struct art_heads_shape {
     uint32_t position; /* of the first token */
 };
 
-/* Transform and quantise each head of src [tokens][heads][dim] by itself:
- * codes [tokens][heads][dim], scales [tokens][heads]. Works in place in src (src is overwritten).
- */
+/* Transform and quantise each head of src [tokens][heads][dim] by itself: codes
+ * [tokens][heads][dim], scales [tokens][heads]. Works in place in src, which is overwritten. dim is
+ * at most ART_HEAD_DIM_MAX where there is a norm, and even where there is a rotation. */
 void art_heads_quantise(const struct art_team *team, const struct art_heads_shape *shape,
                         const struct art_head_transform *transform, float *src, int8_t *codes,
                         float *scales);
@@ -133,7 +138,11 @@ struct art_cache {
 /* Bytes of scratch shared by the cores, for any position. */
 uint32_t art_attention_scratch_bytes(const struct art_attention_shape *shape);
 
-/* out [tokens][heads][dim]: softmax attention of each token over the cache, causal. */
+/* out [tokens][heads][dim]: softmax attention of each token over the cache, causal.
+ *
+ * score = ((float)(query codes . key codes) * (query scale * inverse_sqrt_dim)) * key scale; the
+ * integer is below 2^24 for dim up to 1040. A result is an integer sum of at most context products
+ * of a probability code up to 4095 and a value code up to 127: 4096 * 4095 * 127 < 2^31. */
 void art_attention(const struct art_team *team, const struct art_attention_shape *shape,
                    const int8_t *query_codes, const float *query_scales,
                    const struct art_cache *cache, void *scratch, float *out);

@@ -22,7 +22,7 @@ ART_INLINE struct art_group art_first_group(const struct art_linear_work *work, 
 
 ART_INLINE struct art_group art_next_group(struct art_group group)
 {
-    group.scales += ART_BLOCK_ROWS;
+    group.scales = group.scales ? group.scales + ART_BLOCK_ROWS : 0;
     group.minimums = group.minimums ? group.minimums + ART_BLOCK_ROWS : 0;
     return group;
 }

@@ -154,13 +154,13 @@ ART_INLINE struct walk start_walk(const struct art_linear_work *work, uint32_t t
     return walk;
 }
 
-ART_INLINE struct walk end_run(struct walk walk, struct pairs pairs)
+ART_INLINE struct walk end_run(struct walk walk, struct pairs pairs, uint32_t count)
 {
     const struct art_int_lanes more = separate(pairs, *walk.run);
     ART_EACH_LANE(ADD)
     walk.code_sum += *walk.run;
     walk.run++;
-    walk.x += ART_SUM_RUN;
+    walk.x += count;
     return walk;
 }
 
@@ -190,8 +190,9 @@ static void block_one(const struct art_linear_work *work, uint32_t block, uint32
     uint32_t group_left = work->length;
     for (uint32_t left = depth; left > 0;) {
         const uint32_t count = left < ART_SUM_RUN ? left : ART_SUM_RUN;
-        walk = end_run(walk, count < ART_SUM_RUN ? dot_rest(words, walk.x, count)
-                                                 : dot_run(words, walk.x));
+        const struct pairs pairs =
+            count < ART_SUM_RUN ? dot_rest(words, walk.x, count) : dot_run(words, walk.x);
+        walk = end_run(walk, pairs, count);
         words += count;
         left -= count;
         group_left -= count;
@@ -220,8 +221,8 @@ static void block_two(const struct art_linear_work *work, uint32_t block, uint32
         } else {
             dot_two(words, one.x, two.x, pairs);
         }
-        one = end_run(one, pairs[0]);
-        two = end_run(two, pairs[1]);
+        one = end_run(one, pairs[0], count);
+        two = end_run(two, pairs[1], count);
         words += count;
         left -= count;
         group_left -= count;
