@@ -135,13 +135,13 @@ def plan_memory(
         size_bytes = align(wish.size_bytes)
         home = next((memory for memory in wish.preference if free[memory] >= size_bytes), None)
         if home is None:
-            last = wish.preference[-1]
+            nearest = max(wish.preference, key=lambda memory: free[memory])
             raise CapacityError(
                 "E0401",
                 what=f"{wish.kind.value} {wish.name!r}",
-                memory=last.name,
+                memory=nearest.name,
                 need_bytes=size_bytes,
-                free_bytes=free[last],
+                free_bytes=free[nearest],
                 fix="Choose fewer context positions, fewer bits, or a target with more memory",
             )
         free[home] -= size_bytes
@@ -161,12 +161,14 @@ def _place_buffers(graph: Graph, rolled: RolledGraph, target: Target) -> dict[Me
         arenas[memory], homeless = place(homeless, capacity - image_header_bytes(capacity))
     if homeless:
         last = target.memory(_BUFFERS[-1])
+        together = [slot.buffer for slot in arenas[last.id]] + homeless
+        slots, _ = place(together, sum(align(buffer.size_bytes) for buffer in together))
         raise CapacityError(
             "E0401",
-            what=f"buffer {homeless[0].name!r}",
+            what=f"the working set with buffer {homeless[0].name!r}",
             memory=last.id.name,
-            need_bytes=homeless[0].size_bytes,
-            free_bytes=last.capacity_bytes - peak_bytes(arenas[last.id]),
+            need_bytes=peak_bytes(slots),
+            free_bytes=last.capacity_bytes - image_header_bytes(last.capacity_bytes),
             fix="Choose a smaller --chunk, fewer context positions, or a target with more memory",
         )
     return arenas

@@ -105,6 +105,10 @@ class _Reader:
         names = [field.name for field in fields(kind) if field.name not in known]  # type: ignore[arg-type]
         self.check_keys(key, section, names)
         values = {name: self.fact(f"{key}.{name}", section[name]) for name in names}
+        whole = {field.name for field in fields(kind) if field.type == "int"}  # type: ignore[arg-type]
+        for name in whole & values.keys():
+            if not isinstance(values[name], int):
+                raise _error(self.path, f"{key}.{name}.value: not a whole number")
         return kind(**known, **values)
 
     def fact(self, key: str, entry: object) -> int | float:
