@@ -70,6 +70,9 @@ def compile_command(
     weights: Annotated[
         str, typer.Option(help="Scheme for real weights: w8, w8g32, w4g32, w4g64, w4g128, ...")
     ] = "w8",
+    requantise: Annotated[
+        bool, typer.Option(help="Quantise codes of a quantised checkpoint anew.")
+    ] = False,
     context: Annotated[
         Optional[int],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(help="Positions of the KV cache; 512 or what the model allows."),
@@ -89,7 +92,9 @@ def compile_command(
     Example: aretusa compile examples/models/tiny-orator -o build/tiny-orator --weights w4g32
     """
     del debug
-    options = CompileOptions(weights=weights, context=context, chunk=chunk, target=target)
+    options = CompileOptions(
+        weights=weights, requantise=requantise, context=context, chunk=chunk, target=target
+    )
 
     stages = ["all", *(step.name for step in LOWERING)]
     if dump_after and dump_after not in stages:

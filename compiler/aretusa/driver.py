@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from aretusa.frontend.checkpoint import Checkpoint
     from aretusa.passes.pipeline import Observer
+    from aretusa.target.description import Target
     from aretusa.tokenizer.model import TokenizerModel
 
 PROMPT_BYTES_PER_POSITION: Final = (
@@ -84,15 +85,44 @@ def compile_model(
     options = CompileOptions() if options is None else options
     progress = Silence() if progress is None else progress
     check_output(output)
+    inputs = _read_inputs(model, options)
+    if not force and (known := _up_to_date(output, inputs.input_hash)) is not None:
+        return CompileResult(build=str(output), reused=True, manifest=known)
+    project = _decide(inputs, options, observe)
+    constants = [region for region in project.plan.regions if region.kind.is_constant]
+    progress.start("writing weight images", sum(region.size_bytes for region in constants))
+    with staged_directory(output) as directory:
+        copy_tokenizer(inputs.checkpoint.tokenizer_source, directory)
+        manifest = write_project(project, directory, progress.advance)
+    return CompileResult(build=str(output), reused=False, manifest=manifest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inputs:
+    """What a build is made from, read and checked."""
+
+    target: Target
+    checkpoint: Checkpoint
+    tokenizer_image: bytes
+    model: ModelRecord
+    options: OptionsRecord
+    input_hash: str
+
+
+def _read_inputs(model: Path, options: CompileOptions) -> _Inputs:
+    """Target, checkpoint and tokenizer; `input_hash` decides whether a build is up to date."""
     target = load_target(options.target)
     checkpoint = open_checkpoint(model)
-    context = options.context_for(checkpoint.config.max_positions)
     tokenizer = read_tokenizer(checkpoint)
-    resolved = OptionsRecord(
-        weights=options.weights, context=context, chunk=options.chunk, target=target.name
-    )
-    record = _model_record(checkpoint, tokenizer)
     image = tokenizer_image(tokenizer)
+    record = _model_record(checkpoint, tokenizer)
+    resolved = OptionsRecord(
+        weights=options.weights,
+        requantise=options.requantise,
+        context=options.context_for(checkpoint.config.max_positions),
+        chunk=options.chunk,
+        target=target.name,
+    )
     input_hash = hash_of_inputs(
         TOOL,
         record.model_dump_json(),
@@ -100,10 +130,25 @@ def compile_model(
         repr(target),
         hashlib.sha256(image).hexdigest(),
     )
-    if not force and (known := _up_to_date(output, input_hash)) is not None:
-        return CompileResult(build=str(output), reused=True, manifest=known)
+    return _Inputs(
+        target=target,
+        checkpoint=checkpoint,
+        tokenizer_image=image,
+        model=record,
+        options=resolved,
+        input_hash=input_hash,
+    )
 
-    weights = QuantisedCheckpoint(checkpoint=checkpoint, scheme=options.scheme, context=context)
+
+def _decide(inputs: _Inputs, options: CompileOptions, observe: Observer | None) -> Project:
+    """Every decision of the build, before the first file is written."""
+    checkpoint, context = inputs.checkpoint, inputs.options.context
+    weights = QuantisedCheckpoint(
+        checkpoint=checkpoint,
+        scheme=options.scheme,
+        context=context,
+        requantises=options.requantise,
+    )
     graph = llama_graph(
         checkpoint.config, name=checkpoint.name, chunk_max=options.chunk, context=context
     )
@@ -114,28 +159,22 @@ def compile_model(
     plan = plan_memory(
         graph,
         rolled,
-        target,
-        tokenizer_bytes=len(image),
+        inputs.target,
+        tokenizer_bytes=len(inputs.tokenizer_image),
         workspace_bytes=workspace_bytes(context),
     )
-    project = Project(
+    return Project(
         tool=TOOL,
         graph=graph,
         rolled=rolled,
         plan=plan,
         source=weights,
-        tokenizer_image=image,
-        model=record,
-        options=resolved,
-        input_hash=input_hash,
+        tokenizer_image=inputs.tokenizer_image,
+        model=inputs.model,
+        options=inputs.options,
+        input_hash=inputs.input_hash,
         warnings=lambda: [warning.line() for warning in checkpoint.warnings],
     )
-    constant_bytes = sum(region.size_bytes for region in plan.regions if region.kind.is_constant)
-    progress.start("writing weight images", constant_bytes)
-    with staged_directory(output) as directory:
-        copy_tokenizer(checkpoint.tokenizer_source, directory)
-        manifest = write_project(project, directory, progress.advance)
-    return CompileResult(build=str(output), reused=False, manifest=manifest)
 
 
 def workspace_bytes(context: int) -> int:

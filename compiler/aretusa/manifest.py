@@ -43,6 +43,7 @@ class OptionsRecord(Record):
     """The options of the build, resolved."""
 
     weights: str
+    requantise: bool
     context: int
     chunk: int
     target: str

@@ -15,9 +15,13 @@ DEFAULT_CHUNK: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileOptions:
-    """`weights` is a scheme for real weights; codes of a quantised checkpoint stay as they are."""
+    """`weights` is a scheme for real weights; codes of a quantised checkpoint stay as they are.
+
+    With `requantise` the checkpoint's codes are turned into real weights first.
+    """
 
     weights: str = "w8"
+    requantise: bool = False
     context: int | None = None
     chunk: int = DEFAULT_CHUNK
     target: str = "siracusa"

@@ -24,11 +24,15 @@ PER_ROW: Final = Scheme(8)  # embedding and head: 8 bits, one scale per row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantisedCheckpoint:
-    """Real weights are quantised by `scheme` on the way; codes of the checkpoint stay."""
+    """Real weights are quantised by `scheme` on the way; codes of the checkpoint stay.
+
+    With `requantises` those codes count as the real numbers they stand for.
+    """
 
     checkpoint: Checkpoint
     scheme: Scheme
     context: int
+    requantises: bool = False
 
     def scheme_of(self, name: str) -> Scheme:
         """How a real matrix is stored."""
@@ -36,11 +40,15 @@ class QuantisedCheckpoint:
 
     def matrix(self, name: str) -> QuantisedMatrix:
         """One matrix, quantised."""
-        return quantise_matrix(self.checkpoint.load(name), self.scheme_of(name), name=name)
+        weight = self.checkpoint.load(name)
+        if self.requantises and isinstance(weight, CodedWeight):
+            weight = FloatWeight(weight.dequantise())
+        return quantise_matrix(weight, self.scheme_of(name), name=name)
 
     def matrix_type(self, name: str, shape: DenseType) -> DenseType:
         """Type of the quantised matrix, without quantising real weights."""
-        stored = self.checkpoint.store.read(name) if self.checkpoint.kind == "gguf" else None
+        keeps_codes = self.checkpoint.kind == "gguf" and not self.requantises
+        stored = self.checkpoint.store.read(name) if keeps_codes else None
         if isinstance(stored, CodedWeight):
             return DenseType.of(quantise_matrix(stored, self.scheme, name=name))
         scheme = self.scheme_of(name)
