@@ -47,8 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """--update-golden runs the tests with golden files and no others."""
+    """What reads SmolLM2 is slow; --update-golden runs only the tests with golden files."""
+    for item in items:
+        if "smollm2_gguf" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
     if not config.getoption("--update-golden"):
         return
     kept = [item for item in items if "check_golden" in getattr(item, "fixturenames", ())]
