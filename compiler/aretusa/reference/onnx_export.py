@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 # with which the contract was tried; newer ones add types that nothing here uses.
 OPSET: Final = 20
 IR_VERSION: Final = 9  # the file format that belongs to opset 20
+NOTE: Final = "Run it with graph optimisations off: fused nodes round differently."
 TOKENS: Final = "tokens"
 POSITION: Final = "position"
 ROWS: Final = "rows"
@@ -47,11 +48,16 @@ def export_onnx(
     exporter = _Exporter(graph, weights, integer_matmul)
     for op in graph.ops:
         exporter.run(op)
-    return ir.Model(exporter.finish(), ir_version=IR_VERSION, producer_name="aretusa")
+    return ir.Model(
+        exporter.finish(), ir_version=IR_VERSION, producer_name="aretusa", doc_string=NOTE
+    )
 
 
 def save_onnx(graph: Graph, weights: Weights, path: Path) -> None:
-    """Write PATH and, beside it, PATH.data with the constants."""
+    """Write PATH and, beside it, PATH.data with the constants.
+
+    onnx_runtime.open_session opens it so that every bit is the interpreter's.
+    """
     save_model(export_onnx(graph, weights), path)
 
 

@@ -127,8 +127,11 @@ def _products(form: IntegerMatmul, lhs: I8, rhs: I8) -> list[NDArray[np.int32]]:
     return results
 
 
-def _open(model: ir.Model) -> Any:  # noqa: ANN401 - onnxruntime has no types
-    """A session that runs the nodes as they are: one thread, no optimisation."""
+def open_session(path: Path) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    """A session that runs the nodes as they are: one thread and no optimisation.
+
+    With its optimisations ONNX Runtime fuses the RMS norms, whose sums it then adds differently.
+    """
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
@@ -136,10 +139,15 @@ def _open(model: ir.Model) -> Any:  # noqa: ANN401 - onnxruntime has no types
     options.enable_mem_reuse = False  # its plan takes time quadratic in the number of nodes
     # A prepacked copy of every constant would double the memory and gains nothing here.
     options.add_session_config_entry("session.disable_prepacking", "1")
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _open(model: ir.Model) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    """A session of a model whose file is gone again: the constants stay mapped."""
     with TemporaryDirectory() as directory:
         path = Path(directory) / "model.onnx"
         onnx_export.save_model(model, path)
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return open_session(path)
 
 
 def _ort_value(values: NDArray[Any]) -> Any:  # noqa: ANN401 - onnxruntime has no types
