@@ -93,6 +93,7 @@ def test_c_functions_have_at_most_40_lines() -> None:
     assert [pair for pair in lengths if pair[1] > FUNCTION_LINES] == []
 
 
+@pytest.mark.slow
 def test_the_runtime_compiles_without_a_warning_on_the_host() -> None:
     portable = [path for path in c_files() if path.suffix == ".c" and "platform" not in path.parts]
     _compile("host", portable, INCLUDES)
@@ -120,6 +121,7 @@ def test_kernels_use_no_library() -> None:
     assert {(file, name) for file, name in used if name not in allowed} == set()
 
 
+@pytest.mark.slow
 def test_the_runtime_compiles_for_rv32_and_no_path_takes_more_stack_than_a_worker_has(
     tmp_path: Path,
 ) -> None:
@@ -139,6 +141,7 @@ def test_generated_c_is_formatted_and_short(build: Path) -> None:
     assert lines < GENERATED_LINES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", ["host", "rv32"])
 def test_generated_c_compiles_without_a_warning(build: Path, machine: str) -> None:
     platforms = ROOT / "runtime" / "src" / "platform"
