@@ -17,6 +17,7 @@ import numpy as np
 from checkpoints import tiny_config, write_gguf_llama, write_hf_llama
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from aretusa.codegen.project import Project, write_project
 from aretusa.driver import compile_model, workspace_bytes
 from aretusa.execution.firmware import Platform, build_firmware
 from aretusa.frontend.llama_graph import llama_graph
@@ -25,6 +26,7 @@ from aretusa.frontend.weights import FloatWeight
 from aretusa.ir.text import parse_graph, print_graph
 from aretusa.ir.types import DenseType
 from aretusa.ir.verify import verify
+from aretusa.manifest import ModelRecord, OptionsRecord
 from aretusa.memory.plan import plan_memory
 from aretusa.options import CompileOptions
 from aretusa.passes.pipeline import LOWERING, run_passes
@@ -32,6 +34,9 @@ from aretusa.quantization.schemes import SCHEMES, Scheme, quantise_matrix
 from aretusa.quantization.store import QuantisedCheckpoint, declare_quantised
 from aretusa.schedule.roll import roll
 from aretusa.target.load import load_target
+from aretusa.tokenizer.image import tokenizer_image
+from aretusa.tokenizer.read_hf import read_hf
+from aretusa.tokenizer_files import HF_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,6 +195,50 @@ class RandomConstants:
 
     def _random(self, name: str) -> np.random.Generator:
         return np.random.default_rng(list(name.encode()))
+
+
+def write_build(graph: Graph, build: Path, config: LlamaConfig | None = None) -> Path:
+    """A whole build directory of any graph of tiny layers, with random constants.
+
+    `config` says the rotary angles.
+    """
+    build.mkdir(parents=True)
+    write_tokenizer(build)
+    tokenizer = read_hf(build / HF_FILE, eos_ids=(0,))
+    image = tokenizer_image(tokenizer)
+    plan = plan_of(graph, tokenizer_bytes=len(image))
+    config = runnable_config() if config is None else config
+    project = Project(
+        tool="aretusa test",
+        graph=graph,
+        rolled=roll(graph),
+        plan=plan,
+        source=RandomConstants(graph, config),
+        tokenizer_image=image,
+        model=ModelRecord(
+            name=graph.name,
+            kind="test",
+            family="llama",
+            fingerprint="",
+            parameters=0,
+            layers=len(roll(graph).order),
+            hidden_size=64,
+            vocabulary=graph.logits.type.depth,
+            has_chatml=True,
+            stop_tokens=[0, 2],
+        ),
+        options=OptionsRecord(
+            weights="w8",
+            requantise=False,
+            context=graph.context,
+            chunk=graph.chunk_max,
+            target=plan.target.name,
+        ),
+        input_hash="",
+        warnings=list,
+    )
+    write_project(project, build, lambda _: None)
+    return build
 
 
 def lend_programs(donor: Path, build: Path) -> None:

@@ -30,7 +30,9 @@ class Names:
         known = self._given.get((space, key))
         if known is not None:
             return known
-        stem = re.sub(r"[^a-z0-9]+", "_", key.lower()).strip("_") or "item"
+        stem = re.sub(r"[^a-z0-9]+", "_", key.lower()).strip("_")
+        if not stem or stem[0].isdigit():
+            stem = f"item_{stem}".strip("_")
         name, number = stem, 2
         while name in self._taken or name in _RESERVED or name[0].isdigit():
             name, number = f"{stem}_{number}", number + 1
