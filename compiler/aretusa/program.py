@@ -15,7 +15,7 @@ from aretusa.manifest import GRAPH_FILE, read_manifest
 from aretusa.memory.matrix_parts import BLOCK_ROWS, matrix_parts
 from aretusa.memory.plan import ROPE_COSINE, ROPE_SINE, matrix_biases
 from aretusa.quantization.layout import PackedMatrix, unpack_matrix
-from aretusa.quantization.schemes import CHANNEL
+from aretusa.quantization.schemes import CHANNEL, container_bits
 from aretusa.tokenizer_files import read_copied_tokenizer
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class ImageWeights:
         bias_name = matrix_biases(self.graph).get(name)
         parts = matrix_parts(kind, has_bias=bias_name is not None)
         blocks = -(-kind.rows // BLOCK_ROWS)
-        if kind.bits == 4:
+        if container_bits(kind.bits) == 4:
             codes = _Part("<u4", 0, (blocks, kind.depth))
         else:
             codes = _Part("i1", 0, (blocks, kind.depth, BLOCK_ROWS))

@@ -27,7 +27,7 @@ from aretusa.memory.plan import (
     RegionKind,
     matrix_biases,
 )
-from aretusa.quantization.schemes import CHANNEL
+from aretusa.quantization.schemes import CHANNEL, container_bits
 from aretusa.schedule.roll import layer_cache, layer_weight
 from aretusa.target.description import MemoryId
 
@@ -169,7 +169,7 @@ class NetworkViewBuilder:
         }
         return MatrixView(
             memory=_memory(region),
-            form=f"ART_MATRIX_W{matrix.bits}_{form}",
+            form=f"ART_MATRIX_W{container_bits(matrix.bits)}_{form}",
             zero=matrix.zero,
             parts=parts[matrix.has_minimum, name in self.biases],
             group=matrix.group,

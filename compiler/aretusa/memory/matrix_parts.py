@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aretusa.memory.placement import align
-from aretusa.quantization.schemes import CHANNEL
+from aretusa.quantization.schemes import CHANNEL, container_bits
 
 if TYPE_CHECKING:
     from aretusa.ir.types import DenseType
@@ -35,7 +35,7 @@ class MatrixParts:
 def matrix_parts(matrix: DenseType, *, has_bias: bool) -> MatrixParts:
     """Layout of one matrix in its memory."""
     rows = -(-matrix.rows // BLOCK_ROWS) * BLOCK_ROWS
-    codes_bytes = rows * matrix.depth * matrix.bits // 8
+    codes_bytes = rows * matrix.depth * container_bits(matrix.bits) // 8
     is_channel = matrix.group == CHANNEL
     scales_bytes = rows * (4 if is_channel else 2 * matrix.groups)
     minimums_bytes = scales_bytes if matrix.has_minimum else 0

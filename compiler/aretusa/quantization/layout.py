@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from aretusa.quantization.schemes import CHANNEL, QuantisedMatrix
+from aretusa.quantization.schemes import CHANNEL, QuantisedMatrix, container_bits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def pack_matrix(matrix: QuantisedMatrix, bias: F32 | None = None) -> PackedMatri
     codes = _block_rows(matrix.codes)  # [block, lane, k]
     return PackedMatrix(
         codes=_pack_nibbles(codes)
-        if matrix.bits == 4
+        if container_bits(matrix.bits) == 4
         else np.ascontiguousarray(codes.transpose(0, 2, 1)).view(np.int8),
         scales=_pack_scales(matrix.scales),
         minimums=None if matrix.minimums is None else _pack_scales(matrix.minimums),

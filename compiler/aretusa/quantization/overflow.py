@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aretusa.errors import UnsupportedError
 from aretusa.ir import ops
 from aretusa.ir.types import DenseType
+from aretusa.quantization.schemes import container_bits
 
 if TYPE_CHECKING:
     from aretusa.ir.graph import Graph
@@ -22,7 +23,7 @@ def accumulator_bound(matrix: DenseType) -> int:
     share of the sum separately.
     """
     depth = matrix.depth if matrix.group == 0 else min(matrix.group, matrix.depth)
-    largest_code = 1 << (matrix.bits - 1) if matrix.bits == 8 else (1 << matrix.bits) - 1
+    largest_code = 128 if container_bits(matrix.bits) == 8 else 15
     return depth * ACTIVATION_MAX * largest_code
 
 

@@ -17,11 +17,12 @@ CHANNEL: Final = 0  # group length that stands for "one scale per row"
 GROUPS: Final = (32, 64, 128)
 FLOAT16_MIN: Final = float(np.finfo(np.float16).tiny)
 FLOAT16_MAX: Final = float(np.finfo(np.float16).max)
+CLIPS: Final = tuple(1 - step / 20 for step in range(12))  # 1.0 down to 0.45 of the largest weight
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """How weights are stored: `bits` per code, one scale per row (group 0) or per group."""
+    """How weights are stored: 2 to 8 bits per code, one scale per row (group 0) or per group."""
 
     bits: int
     group: int = CHANNEL
@@ -32,7 +33,10 @@ class Scheme:
 
 SCHEMES: Final = {
     str(scheme): scheme
-    for scheme in (Scheme(8), *(Scheme(bits, group) for bits in (4, 8) for group in GROUPS))
+    for scheme in (
+        *(Scheme(bits) for bits in range(8, 1, -1)),
+        *(Scheme(bits, group) for bits in (4, 8) for group in GROUPS),
+    )
 }
 
 
@@ -40,7 +44,8 @@ SCHEMES: Final = {
 class QuantisedMatrix:
     """value[row, k] = scale * (code - zero) + minimum; groups are runs along the depth.
 
-    W8 codes are int8; W4 codes are uint8 in 0..15 with zero 8 (symmetric) or 0 (with minimums).
+    Codes of up to 4 bits are uint8 in 0..15 with zero 8 (symmetric) or 0 (with minimums), wider
+    ones are int8: the two containers that the cluster's kernels read.
     """
 
     codes: NDArray[np.int8] | NDArray[np.uint8]  # [rows, depth]
@@ -100,8 +105,18 @@ def quantise_matrix(weight: StoredWeight, scheme: Scheme, *, name: str) -> Quant
             assert_never(weight)
 
 
+def container_bits(bits: int) -> int:
+    """Bits that a code takes in the cluster's layout."""
+    return 4 if bits <= 4 else 8
+
+
+def zero_code(bits: int) -> int:
+    """The code that stands for 0 in symmetric quantisation."""
+    return 8 if container_bits(bits) == 4 else 0
+
+
 def _round_to_nearest(values: NDArray[np.float32], scheme: Scheme, name: str) -> QuantisedMatrix:
-    """Symmetric codes -127..127 or -7..7 (stored + 8); group scales are binary16."""
+    """Symmetric codes up to 2**(bits - 1) - 1 in magnitude; group scales are binary16."""
     rows, depth = values.shape
     length = depth if scheme.group == CHANNEL else scheme.group
     groups = -(-depth // length)
@@ -109,21 +124,52 @@ def _round_to_nearest(values: NDArray[np.float32], scheme: Scheme, name: str) ->
     padded[:, :depth] = values
     blocks = padded.reshape(rows, groups, length)
     largest_code = np.float32((1 << (scheme.bits - 1)) - 1)
-    scales = np.max(np.abs(blocks), axis=2) / largest_code
+    scales: NDArray[np.float32] | NDArray[np.float16]
+    scales = best_scales(blocks, largest_code, searches=scheme.bits < 8)
     if scheme.group != CHANNEL:
         scales = _narrow_scales(scales, name)
-    divisor = np.where(scales == 0, np.float32(1), scales.astype(np.float32))
-    codes = np.rint(blocks / divisor[:, :, None])
-    codes = np.clip(codes, -largest_code, largest_code).reshape(rows, -1)[:, :depth]
-    zero = 8 if scheme.bits == 4 else 0
+    codes = _round(blocks, scales.astype(np.float32), largest_code).reshape(rows, -1)[:, :depth]
+    zero = zero_code(scheme.bits)
     return QuantisedMatrix(
-        codes=(codes + zero).astype(np.uint8) if scheme.bits == 4 else codes.astype(np.int8),
+        codes=(codes + zero).astype(np.uint8) if zero else codes.astype(np.int8),
         scales=scales.reshape(rows) if scheme.group == CHANNEL else scales,
         minimums=None,
         bits=scheme.bits,
         group=scheme.group,
         zero=zero,
     )
+
+
+def best_scales(
+    blocks: NDArray[np.float32], largest_code: np.float32, *, searches: bool
+) -> NDArray[np.float32]:
+    """One scale [rows, groups] per block [rows, groups, length].
+
+    The largest weight decides, or, if `searches`, the clip with the least squared error of a fixed
+    list: with few bits a rare large weight costs all others more than it is worth.
+    """
+    scales: NDArray[np.float32] = np.max(np.abs(blocks), axis=2) / largest_code
+    if not searches:
+        return scales
+    best = scales.copy()
+    least = np.full(scales.shape, np.inf, np.float32)
+    for clip in CLIPS:
+        tried = scales * np.float32(clip)
+        error = _round(blocks, tried, largest_code)
+        error *= tried[:, :, None]
+        error -= blocks
+        squares = np.einsum("rgk,rgk->rg", error, error)
+        better = squares < least
+        best[better], least[better] = tried[better], squares[better]
+    return best
+
+
+def _round(
+    blocks: NDArray[np.float32], scales: NDArray[np.float32], largest_code: np.float32
+) -> NDArray[np.float32]:
+    divisor = np.where(scales == 0, np.float32(1), scales)
+    codes: NDArray[np.float32] = np.rint(blocks / divisor[:, :, None])
+    return np.clip(codes, -largest_code, largest_code, out=codes)
 
 
 def _narrow_scales(scales: NDArray[np.float32], name: str) -> NDArray[np.float16]:

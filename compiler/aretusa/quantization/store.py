@@ -9,7 +9,7 @@ from aretusa.frontend.llama_graph import EMBEDDING, HEAD
 from aretusa.frontend.rope_tables import RopeTables, rope_tables
 from aretusa.frontend.weights import CodedWeight, FloatWeight
 from aretusa.ir.types import DenseType, Weight
-from aretusa.quantization.schemes import Scheme, quantise_matrix
+from aretusa.quantization.schemes import Scheme, quantise_matrix, zero_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,8 +52,7 @@ class QuantisedCheckpoint:
         if isinstance(stored, CodedWeight):
             return DenseType.of(quantise_matrix(stored, self.scheme, name=name))
         scheme = self.scheme_of(name)
-        zero = 8 if scheme.bits == 4 else 0
-        return replace(shape, bits=scheme.bits, group=scheme.group, zero=zero)
+        return replace(shape, bits=scheme.bits, group=scheme.group, zero=zero_code(scheme.bits))
 
     def real_matrix(self, name: str) -> NDArray[np.float32]:
         """One matrix as the checkpoint means it."""

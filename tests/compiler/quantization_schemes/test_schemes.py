@@ -18,6 +18,7 @@ from aretusa.quantization.schemes import (
     SCHEMES,
     QuantisedMatrix,
     Scheme,
+    best_scales,
     quantise_matrix,
 )
 
@@ -36,6 +37,10 @@ def quantise(values: NDArray[np.float32], scheme: Scheme) -> QuantisedMatrix:
     return quantise_matrix(FloatWeight(values), scheme, name="w")
 
 
+def largest_code(scheme: Scheme) -> int:
+    return (1 << (scheme.bits - 1)) - 1
+
+
 def steps(matrix: QuantisedMatrix) -> NDArray[np.float64]:
     """The step of every weight."""
     length = matrix.depth if matrix.group == CHANNEL else matrix.group
@@ -44,24 +49,46 @@ def steps(matrix: QuantisedMatrix) -> NDArray[np.float64]:
 
 
 def test_the_names_are_those_of_the_option() -> None:
-    assert list(SCHEMES) == ["w8", "w4g32", "w4g64", "w4g128", "w8g32", "w8g64", "w8g128"]
+    channel = [f"w{bits}" for bits in range(8, 1, -1)]
+    groups = ["w4g32", "w4g64", "w4g128", "w8g32", "w8g64", "w8g128"]
+    assert list(SCHEMES) == channel + groups
     assert all(str(scheme) == name for name, scheme in SCHEMES.items())
 
 
 @given(matrices, schemes)
-def test_the_error_is_at_most_half_a_step(values: NDArray[np.float32], scheme: Scheme) -> None:
+def test_the_error_is_at_most_half_a_step_of_what_is_not_clipped(
+    values: NDArray[np.float32], scheme: Scheme
+) -> None:
     matrix = quantise(values, scheme)
+    step = steps(matrix)
     error = np.abs(matrix.dequantise().astype(np.float64) - values.astype(np.float64))
+    reach = largest_code(scheme) * step
     # A group scale narrowed to binary16 is 2**-11 smaller at most, which clips by as much.
     slack = 0 if scheme.group == CHANNEL else 2.0**-10 * np.abs(values)
-    assert np.all(error <= 0.5 * steps(matrix) + slack + 1e-6)
+    clipped = np.maximum(np.abs(values) - reach, 0)
+    assert np.all(error <= np.maximum(0.5 * step, clipped) + slack + 1e-6)
+
+
+@given(matrices, schemes)
+def test_clipping_never_costs_squared_error(values: NDArray[np.float32], scheme: Scheme) -> None:
+    blocks = values.reshape(values.shape[0], 1, -1)
+    code = np.float32(largest_code(scheme))
+    plain = best_scales(blocks, code, searches=False)
+    found = best_scales(blocks, code, searches=True)
+
+    def error(scales: NDArray[np.float32]) -> NDArray[np.float64]:
+        divisor = np.where(scales == 0, np.float32(1), scales)[:, :, None]
+        codes = np.clip(np.rint(blocks / divisor), -code, code)
+        return np.sum((codes * scales[:, :, None] - blocks.astype(np.float64)) ** 2, axis=2)
+
+    assert np.all(error(found) <= error(plain) * (1 + 1e-5) + 1e-12)
 
 
 @given(matrices, schemes)
 def test_codes_use_the_symmetric_range(values: NDArray[np.float32], scheme: Scheme) -> None:
     matrix = quantise(values, scheme)
     signed = matrix.codes.astype(np.int32) - matrix.zero
-    assert np.max(np.abs(signed)) <= (127 if scheme.bits == 8 else 7)
+    assert np.max(np.abs(signed)) <= largest_code(scheme)
     assert matrix.bits == scheme.bits
     assert matrix.minimums is None
 
@@ -70,6 +97,7 @@ def test_codes_use_the_symmetric_range(values: NDArray[np.float32], scheme: Sche
 def test_the_largest_of_a_group_has_the_largest_code(
     values: NDArray[np.float32], scheme: Scheme
 ) -> None:
+    """Clipping may give more weights the largest code, never fewer."""
     matrix = quantise(values, scheme)
     signed = np.abs(matrix.codes.astype(np.int32) - matrix.zero)
     length = matrix.depth if scheme.group == CHANNEL else scheme.group
@@ -78,7 +106,7 @@ def test_the_largest_of_a_group_has_the_largest_code(
         for row in range(matrix.rows):
             if part[row].max() > 0:
                 largest = signed[row, start : start + length][part[row].argmax()]
-                assert largest == (127 if scheme.bits == 8 else 7)
+                assert largest == largest_code(scheme)
 
 
 @given(matrices, schemes)
