@@ -98,6 +98,8 @@ def _parse_body(header: re.Match[str], lines: Iterator[str]) -> Graph:
                 values[ends[end].name] = ends[end]
             case _:
                 ops.append(_parse_op(line, values))
+    if ends.keys() != {"input", "output"}:
+        raise ValueError("a graph has one input and one output")
     return Graph(
         name=json.loads(header[1]),
         chunk_max=int(header[2]),
@@ -141,6 +143,8 @@ def _parse_op(line: str, values: dict[str, Value]) -> Op:
     }
     arguments["layer"] = None if match[5] == "none" else int(match[5])
     for name, value in _FIELD.findall(match[4]):
+        if value.startswith("%") and value[1:] not in values:
+            raise ValueError(f"{value} is not defined before {line}")
         arguments[name] = values[value[1:]] if value.startswith("%") else json.loads(value)
     if match[1] is not None:
         out = _parse_value(f"{match[1]}: {match[2]}")

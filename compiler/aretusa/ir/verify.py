@@ -37,6 +37,7 @@ def verify(graph: Graph, *, after: str) -> None:
         filled.update(written_caches(op))
         assert filled <= cache_names, f"{where} writes an undeclared cache"
         assert filled.issuperset(read_caches(op)), f"{where} reads a cache before it is written"
+        _verify_reads(op, where)
         _verify_shapes(graph, op, where)
         out = result(op)
         if out is not None:
@@ -44,6 +45,21 @@ def verify(graph: Graph, *, after: str) -> None:
             assert out.name not in defined, f"{where} defines {out} twice"
             defined[out.name] = out
     assert defined.get(graph.logits.name) == graph.logits, f"{after}: the logits are not computed"
+
+
+def _verify_reads(op: Op, where: str) -> None:
+    """Element types of the values that an op reads."""
+    for value in inputs(op):
+        match op:
+            case ops.Embed():
+                readable = {DType.TOKEN}
+            case ops.CachedAttention():
+                readable = {DType.Q8}
+            case ops.Linear(src=src) if value == src:
+                readable = {DType.F32, DType.Q8}
+            case _:
+                readable = {DType.F32}
+        assert value.type.dtype in readable, f"{where} cannot read {value}"
 
 
 def _verify_shapes(graph: Graph, op: Op, where: str) -> None:  # noqa: C901 - a case per op
@@ -60,8 +76,11 @@ def _verify_shapes(graph: Graph, op: Op, where: str) -> None:  # noqa: C901 - a 
             _is_vector(graph, op.weight, op.src.type.depth, where)
         case ops.Quantise() | ops.Rope():
             _same(where, op.src.type.shape, op.out.type.shape)
-        case ops.SplitHeads() | ops.MergeHeads() | ops.HeadsQuantise():
+        case ops.SplitHeads() | ops.MergeHeads():
             _same(where, (_elements(op.src),), (_elements(op.out),))
+        case ops.HeadsQuantise():
+            _same(where, (_elements(op.src),), (_elements(op.out),))
+            _is_vector(graph, op.norm_weight, op.out.type.depth, where)
         case ops.SiluMul() | ops.SiluMulQuantise() | ops.Add():
             for value in inputs(op):
                 _same(where, value.type.shape, op.out.type.shape)
@@ -70,6 +89,7 @@ def _verify_shapes(graph: Graph, op: Op, where: str) -> None:  # noqa: C901 - a 
         case ops.CacheAppend():
             cache = graph.cache(op.cache)
             _same(where, (cache.heads * cache.dim,), (prod(op.src.type.dims(1)[1:]),))
+            _is_vector(graph, op.norm_weight, cache.dim, where)
         case ops.Attention() | ops.CachedAttention():
             _same(where, (_elements(op.query),), (_elements(op.out),))
         case _:
@@ -81,13 +101,15 @@ def _verify_linear(graph: Graph, op: ops.Linear, where: str) -> None:
     assert isinstance(matrix, DenseType), f"{where}: {op.weight} is not a matrix"
     _same(where, (*op.src.type.shape[:-1], matrix.rows), op.out.type.shape)
     assert op.src.type.depth == matrix.depth, f"{where}: depth {matrix.depth} for {op.src}"
-    if op.bias is not None:
-        _is_vector(graph, op.bias, matrix.rows, where)
+    _is_vector(graph, op.bias, matrix.rows, where)
     if op.residual is not None:
         _same(where, op.residual.type.shape, op.out.type.shape)
 
 
-def _is_vector(graph: Graph, name: str, size: int, where: str) -> None:
+def _is_vector(graph: Graph, name: str | None, size: int, where: str) -> None:
+    """A weight, if the op has it, is a vector of that size."""
+    if name is None:
+        return
     found = graph.weight_types()[name]
     assert found == VectorType(size), f"{where}: {name} is {found}, expected {size} numbers"
 
