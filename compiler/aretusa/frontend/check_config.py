@@ -18,7 +18,7 @@ _INTEGER_BOUNDS = {
     "hidden_size": 2**16,
     "heads": 2**10,
     "kv_heads": 2**10,
-    "head_dim": 2**10,
+    "head_dim": 2**8,
     "ffn_size": 2**18,
     "vocab_size": 2**20,
     "max_positions": 2**24,

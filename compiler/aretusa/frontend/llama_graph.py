@@ -157,8 +157,6 @@ class _Builder:
             weight = self.declare(HEAD, config.vocab_size, config.hidden_size)
         logits = self.f32("logits", 1, config.vocab_size)
         self.add(
-            ops.Linear(
-                layer=None, src=normed, weight=weight, bias=None, residual=None, out=logits
-            )
+            ops.Linear(layer=None, src=normed, weight=weight, bias=None, residual=None, out=logits)
         )
         return logits

@@ -31,10 +31,8 @@ def rope_tables(config: LlamaConfig, context: int) -> RopeTables:
     return RopeTables(np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32))
 
 
-def _stretch(
-    frequencies: NDArray[np.float64], scaling: Llama3RopeScaling
-) -> NDArray[np.float64]:
-    """Llama 3.1's rule: slow frequencies are divided by the factor, fast ones kept, a ramp between."""
+def _stretch(frequencies: NDArray[np.float64], scaling: Llama3RopeScaling) -> NDArray[np.float64]:
+    """Llama 3.1's rule: slow frequencies are divided by the factor, fast ones kept."""
     turns = scaling.original_max_positions * frequencies / (2 * np.pi)
     span = scaling.high_freq_factor - scaling.low_freq_factor
     share = np.clip((turns - scaling.low_freq_factor) / span, 0.0, 1.0)

@@ -125,12 +125,22 @@ def plan_memory(
         - align(peak_bytes(arenas[memory.id]))
         for memory in target.memories
     }
-    placed: dict[MemoryId, list[_Wish]] = {memory: [] for memory in MemoryId}
     wishes = [
         *_caches(graph),
         _Wish(WORKSPACE, RegionKind.WORKSPACE, workspace_bytes, _SMALL),
         *_constants(graph, tokenizer_bytes),
     ]
+    placed = _settle(wishes, free)
+    regions: list[Region] = []
+    for memory in target.memories:
+        start = image_header_bytes(memory.capacity_bytes)
+        regions.extend(_lay_out(memory.id, placed[memory.id], arenas[memory.id], start))
+    return MemoryPlan(target=target, regions=tuple(regions))
+
+
+def _settle(wishes: Iterable[_Wish], free: dict[MemoryId, int]) -> dict[MemoryId, list[_Wish]]:
+    """Give each wish, in order, the first memory it prefers that has room; `free` shrinks."""
+    placed: dict[MemoryId, list[_Wish]] = {memory: [] for memory in MemoryId}
     for wish in wishes:
         size_bytes = align(wish.size_bytes)
         home = next((memory for memory in wish.preference if free[memory] >= size_bytes), None)
@@ -146,11 +156,7 @@ def plan_memory(
             )
         free[home] -= size_bytes
         placed[home].append(wish)
-    regions: list[Region] = []
-    for memory in target.memories:
-        start = image_header_bytes(memory.capacity_bytes)
-        regions.extend(_lay_out(memory.id, placed[memory.id], arenas[memory.id], start))
-    return MemoryPlan(target=target, regions=tuple(regions))
+    return placed
 
 
 def _place_buffers(graph: Graph, rolled: RolledGraph, target: Target) -> dict[MemoryId, list[Slot]]:

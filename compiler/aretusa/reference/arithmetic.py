@@ -22,7 +22,7 @@ PROBABILITY_MAX: Final = np.float32(4095)
 SCALE_MIN: Final = np.finfo(np.float32).tiny  # smallest normal binary32
 SUM_RUN: Final = 32  # activation codes are summed in runs of this length
 
-# exp(x) = 2**(k / 32) * exp(r), k = round(x * 32 / ln 2), |r| <= ln 2 / 64.
+# exp(x) = 2**(k / 32) * exp(r), k = round(x * 32 / ln 2), |r| < 0.01085.
 EXP_MIN: Final = np.float32(-87.0)
 EXP_MAX: Final = np.float32(88.0)
 EXP_STEPS: Final = 32

@@ -85,28 +85,28 @@ static const struct art_matrix_place mlp_down_proj_weight[] = {
 };
 
 static const struct art_place model_norm_weight[] = {
-    {ART_MEMORY_L2, 0x4c0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4c0u},
 };
 
 static const struct art_place input_layernorm_weight[] = {
-    {ART_MEMORY_L2, 0xc0u},
-    {ART_MEMORY_L2, 0x2c0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0xc0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x2c0u},
 };
 
 static const struct art_place post_attention_layernorm_weight[] = {
-    {ART_MEMORY_L2, 0x1c0u},
-    {ART_MEMORY_L2, 0x3c0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x1c0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x3c0u},
 };
 
 /* Key and value caches. */
 static const struct art_place keys_cache[] = {
-    {ART_MEMORY_L2, 0x3a00u},
-    {ART_MEMORY_L2, 0x4e00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x3a00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4e00u},
 };
 
 static const struct art_place values_cache[] = {
-    {ART_MEMORY_L2, 0x4400u},
-    {ART_MEMORY_L2, 0x5800u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4400u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5800u},
 };
 
 /* hidden: f32[tokensx64] */
@@ -464,9 +464,9 @@ const float *art_network_head(const struct art_team *team, uint32_t row)
 }
 
 static const struct art_image_place images[] = {
-    {ART_MEMORY_L2, 0},
-    {ART_MEMORY_MRAM, 0},
-    {ART_MEMORY_L3, 0},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0},
+    {.memory = ART_MEMORY_MRAM, .offset_bytes = 0},
+    {.memory = ART_MEMORY_L3, .offset_bytes = 0},
 };
 
 static const int32_t stop_tokens[] = {

@@ -113,44 +113,44 @@ static const struct art_matrix_place kind1_mlp_down_proj_weight[] = {
 };
 
 static const struct art_place model_norm_weight[] = {
-    {ART_MEMORY_L2, 0x6c0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x6c0u},
 };
 
 static const struct art_place kind0_input_layernorm_weight[] = {
-    {ART_MEMORY_L2, 0xc0u},
-    {ART_MEMORY_L2, 0x4c0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0xc0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4c0u},
 };
 
 static const struct art_place kind0_post_attention_layernorm_weight[] = {
-    {ART_MEMORY_L2, 0x1c0u},
-    {ART_MEMORY_L2, 0x5c0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x1c0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5c0u},
 };
 
 static const struct art_place kind1_input_layernorm_weight[] = {
-    {ART_MEMORY_L2, 0x2c0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x2c0u},
 };
 
 static const struct art_place kind1_post_attention_layernorm_weight[] = {
-    {ART_MEMORY_L2, 0x3c0u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x3c0u},
 };
 
 /* Key and value caches. */
 static const struct art_place kind0_keys_cache[] = {
-    {ART_MEMORY_L2, 0x3c00u},
-    {ART_MEMORY_L2, 0x6400u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x3c00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x6400u},
 };
 
 static const struct art_place kind0_values_cache[] = {
-    {ART_MEMORY_L2, 0x4600u},
-    {ART_MEMORY_L2, 0x6e00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4600u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x6e00u},
 };
 
 static const struct art_place kind1_keys_cache[] = {
-    {ART_MEMORY_L2, 0x5000u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5000u},
 };
 
 static const struct art_place kind1_values_cache[] = {
-    {ART_MEMORY_L2, 0x5a00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5a00u},
 };
 
 /* hidden: f32[tokensx64] */
@@ -754,9 +754,9 @@ static const struct {
     uint16_t kind;
     uint16_t row;
 } layer_order[NETWORK_LAYERS] = {
-    {0, 0},
-    {1, 0},
-    {0, 1},
+    {.kind = 0, .row = 0},
+    {.kind = 1, .row = 0},
+    {.kind = 0, .row = 1},
 };
 
 void art_network_forward(const struct art_team *team, const int32_t *tokens, uint32_t count,
@@ -798,9 +798,9 @@ const float *art_network_head(const struct art_team *team, uint32_t row)
 }
 
 static const struct art_image_place images[] = {
-    {ART_MEMORY_L2, 0},
-    {ART_MEMORY_MRAM, 0},
-    {ART_MEMORY_L3, 0},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0},
+    {.memory = ART_MEMORY_MRAM, .offset_bytes = 0},
+    {.memory = ART_MEMORY_L3, .offset_bytes = 0},
 };
 
 static const int32_t stop_tokens[] = {
