@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 SPECIAL: Final = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MERGES: Final = ("t h", "h e", "th e", "Ġ t", "Ġt he", "i n", "e r", "a n", "n d", "Ġ a", "o n")
 VOCABULARY: Final = 280  # specials, byte alphabet and merges are 270; the rest has no text
+NORMAL, CONTROL, UNUSED = 1, 3, 5  # types of tokens in GGUF
 CONTEXT: Final = 64
 CHUNK: Final = 8
 
@@ -98,8 +99,10 @@ def write_gguf_model(file: Path, config: LlamaConfig | None = None, **options: A
         for name in ("tokens", "merges"):
             del writer.kv_data[0][f"tokenizer.ggml.{name}"]
         tokens = vocabulary()
-        writer.add_token_list(tokens)
-        writer.add_token_types([3 if token in SPECIAL else 1 for token in tokens])
+        unused = [f"<|unused{index}|>" for index in range(config.vocab_size - len(tokens))]
+        types = [CONTROL if token in SPECIAL else NORMAL for token in tokens]
+        writer.add_token_list(tokens + unused)
+        writer.add_token_types(types + [UNUSED] * len(unused))
         writer.add_token_merges(list(MERGES))
         writer.add_tokenizer_pre("gpt-2")
 
