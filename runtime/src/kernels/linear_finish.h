@@ -67,29 +67,15 @@ ART_INLINE struct art_float_lanes art_add_terms(struct art_float_lanes totals,
     return totals;
 }
 
-/* Undo the shrinking, apply scale, bias and residual, and store the rows of a block that exist. */
-static inline void art_finish_block(const struct art_linear_work *work, uint32_t block,
-                                    uint32_t token, struct art_float_lanes values)
+/* Hand a block's terms over. The copy lets totals itself live in registers. */
+ART_INLINE void art_finish(const struct art_linear_work *work, uint32_t block, uint32_t token,
+                           struct art_float_lanes totals)
 {
-    const struct art_matrix *const matrix = work->matrix;
-    const uint32_t first = block * ART_BLOCK_ROWS;
-    const uint32_t left = matrix->rows - first;
-    const uint32_t lanes = left < ART_BLOCK_ROWS ? left : ART_BLOCK_ROWS;
-    const uint32_t at = token * matrix->rows + first;
-    const float scale = work->src->scales[token];
-    const float *const channel = matrix->group ? 0 : (const float *)matrix->scales + first;
-    for (uint32_t lane = 0; lane < lanes; lane++) {
-        float value = values.lane[lane];
-        if (channel) {
-            value = (value * scale) * channel[lane];
-        } else {
-            value = (value * ART_UNSHRINK) * scale;
-        }
-        if (matrix->bias) {
-            value = value + matrix->bias[first + lane];
-        }
-        work->out[at + lane] = work->residual ? work->residual[at + lane] + value : value;
-    }
+    struct art_float_lanes terms;
+#define ART_COPY(i) terms.lane[i] = totals.lane[i];
+    ART_EACH_LANE(ART_COPY)
+#undef ART_COPY
+    art_finish_block(work, block, token, &terms);
 }
 
 #endif

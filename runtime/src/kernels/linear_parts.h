@@ -3,6 +3,7 @@
 #define ARETUSA_KERNELS_LINEAR_PARTS_H
 
 #include "aretusa/kernels.h"
+#include "lanes.h"
 
 /* One call of art_linear, and the blocks of it that belong to this core. */
 struct art_linear_work {
@@ -20,5 +21,10 @@ struct art_linear_work {
 
 void art_linear_w8(const struct art_linear_work *work);
 void art_linear_w4(const struct art_linear_work *work);
+
+/* From a block's terms (shrunk as in linear_finish.h unless the scales are per channel) to results:
+ * apply scale, bias and residual, and store the rows of the block that exist. */
+void art_finish_block(const struct art_linear_work *work, uint32_t block, uint32_t token,
+                      const struct art_float_lanes *terms);
 
 #endif

@@ -202,7 +202,7 @@ static void block_one(const struct art_linear_work *work, uint32_t block, uint32
             group_left = work->length;
         }
     }
-    art_finish_block(work, block, token, walk.totals);
+    art_finish(work, block, token, walk.totals);
 }
 
 static void block_two(const struct art_linear_work *work, uint32_t block, uint32_t token)
@@ -233,8 +233,8 @@ static void block_two(const struct art_linear_work *work, uint32_t block, uint32
             group_left = work->length;
         }
     }
-    art_finish_block(work, block, token, one.totals);
-    art_finish_block(work, block, token + 1, two.totals);
+    art_finish(work, block, token, one.totals);
+    art_finish(work, block, token + 1, two.totals);
 }
 
 void art_linear_w4(const struct art_linear_work *work)
