@@ -136,6 +136,7 @@ def open_session(path: Path) -> Any:  # noqa: ANN401 - onnxruntime has no types
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
     options.enable_mem_reuse = False  # its plan takes time quadratic in the number of nodes
     # A prepacked copy of every constant would double the memory and gains nothing here.
     options.add_session_config_entry("session.disable_prepacking", "1")
