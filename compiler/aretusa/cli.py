@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads annotations at run time
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from aretusa import ui
+from aretusa.cli_options import Build, Debug, Json, Model, Quiet, answer
+from aretusa.cli_targets import targets_app
 from aretusa.driver import compile_model
 from aretusa.errors import ExitCode, UsageError
 from aretusa.execution.firmware import Platform
@@ -27,10 +29,7 @@ from aretusa.verbs.verify_quality import DEFAULT_WINDOW, QualityOptions, judge_q
 from aretusa.version import TOOL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aretusa.ir.graph import Graph
-    from aretusa.manifest import Record
 
 app = typer.Typer(
     add_completion=True,
@@ -40,12 +39,7 @@ app = typer.Typer(
     help="Compile LLaMA-family models to bare-metal C for the Siracusa SoC.\n\n"
     "Example: aretusa compile examples/models/tiny-orator -o build/tiny-orator",
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Model = Annotated[Path, typer.Argument(help="Hugging Face directory or GGUF file.")]
-Build = Annotated[Path, typer.Argument(help="Directory that `aretusa compile` wrote.")]
+app.add_typer(targets_app, name="targets")
 
 
 def _print_version(value: bool) -> None:
@@ -120,7 +114,7 @@ def compile_command(
     for warning in result.manifest.warnings:
         typer.echo(warning, err=True)
     state = "up to date" if result.reused else "compiled"
-    _answer(
+    answer(
         result,
         [*ui.manifest_lines(result.manifest), f"files    {result.build} ({state})"],
         as_json=as_json,
@@ -177,7 +171,7 @@ def run_command(
     lines: list[str] = []
     if summary or profile:
         lines = ["", *ui.run_lines(result, manifest), *ui.profile_lines(result)]
-    _answer(result, lines, as_json=as_json)
+    answer(result, lines, as_json=as_json)
     if result.check is not None and result.check.mismatches:
         raise typer.Exit(ExitCode.NUMERICS)
 
@@ -219,7 +213,7 @@ def verify_command(
         options = QualityOptions(texts=tuple(text or ()), window=window, windows=windows)
         judged = judge_quality(build, model, options)
         result = result.model_copy(update={"quality": judged})
-    _answer(result, ui.verify_lines(result), as_json=as_json)
+    answer(result, ui.verify_lines(result), as_json=as_json)
     if not result.passed:
         raise typer.Exit(ExitCode.NUMERICS)
 
@@ -232,7 +226,7 @@ def inspect_command(model: Model, as_json: Json = False, debug: Debug = False) -
     """
     del debug
     result = inspect_model(model)
-    _answer(result, ui.inspect_lines(result), as_json=as_json)
+    answer(result, ui.inspect_lines(result), as_json=as_json)
 
 
 @app.command("doctor")
@@ -243,7 +237,7 @@ def doctor_command(as_json: Json = False, debug: Debug = False) -> None:
     """
     del debug
     result = examine_machine()
-    _answer(result, ui.doctor_lines(result), as_json=as_json)
+    answer(result, ui.doctor_lines(result), as_json=as_json)
     if not result.ok:
         raise typer.Exit(ExitCode.TOOLCHAIN)
 
@@ -256,14 +250,6 @@ def _stream(data: bytes) -> None:
 
 def _no_text(data: bytes) -> None:
     """The text is part of the document."""
-
-
-def _answer(result: Record, lines: Iterable[str], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(result.model_dump_json(indent=1))
-        return
-    for line in lines:
-        typer.echo(line)
 
 
 def main(arguments: list[str] | None = None) -> int:

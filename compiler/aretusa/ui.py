@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         RunResult,
         VerifyResult,
     )
+    from aretusa.verbs.targets import TargetResult
 
 
 @dataclass(slots=True)
@@ -175,6 +176,15 @@ def inspect_lines(result: InspectResult) -> Iterator[str]:
         formats[tensor.stored] = formats.get(tensor.stored, 0) + 1
     for name, count in formats.items():
         yield f"tensors     {count} in {name}"
+
+
+def target_lines(result: TargetResult) -> Iterator[str]:
+    """One line per number, its source below."""
+    yield result.name
+    for fact in result.facts:
+        value = f"{fact.value:#x}" if fact.key.endswith("base_address") else f"{fact.value:,}"
+        yield f"{fact.key:<38} {value:>14} {fact.unit:<8} {fact.confidence}"
+        yield f"    {fact.source}"
 
 
 def doctor_lines(result: DoctorResult) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Which engine runs a linear layer, and in which layout its weights are stored for it."""
