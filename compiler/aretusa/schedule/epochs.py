@@ -19,12 +19,14 @@ def reads(op: Op) -> set[str]:
 
 
 def writes(op: Op) -> set[str]:
-    """Buffers and caches that an op writes; head kernels work in place in their source."""
+    """Buffers and caches that an op writes; some kernels work in place in a source."""
     out = result(op)
     written = {f"${name}" for name in written_caches(op)} | (set() if out is None else {out.name})
     match op:
         case ops.HeadsQuantise(src=src) | ops.CacheAppend(src=src):
             return written | {src.name}
+        case ops.SiluMulQuantise(gate=gate):
+            return written | {gate.name}
         case _:
             return written
 

@@ -85,10 +85,10 @@ void art_rmsnorm_quantise(const struct art_team *team, const struct art_norm_sha
 void art_quantise(const struct art_team *team, uint32_t tokens, uint32_t depth, const float *src,
                   void *scratch, const struct art_rows *out);
 
-/* Quantised rows of gate / (1 + exp(-gate)) * up, both [tokens][depth]. */
+/* Quantised rows of gate / (1 + exp(-gate)) * up, both [tokens][depth]. Works in place in gate,
+ * which is overwritten. */
 void art_silu_mul_quantise(const struct art_team *team, uint32_t tokens, uint32_t depth,
-                           const float *gate, const float *up, void *scratch,
-                           const struct art_rows *out);
+                           float *gate, const float *up, void *scratch, const struct art_rows *out);
 
 /* What happens to a head's row before it is quantised. */
 struct art_head_transform {

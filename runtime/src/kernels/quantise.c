@@ -5,13 +5,12 @@ struct plain_rows {
     uint32_t depth;
 };
 
-static void fill(void *context, uint32_t row, uint32_t first, uint32_t count, float *values)
+static const float *find(void *context, uint32_t row, uint32_t first, uint32_t count, float *room)
 {
     const struct plain_rows *rows = context;
-    const float *src = rows->src + row * rows->depth + first;
-    for (uint32_t i = 0; i < count; i++) {
-        values[i] = src[i];
-    }
+    (void)count;
+    (void)room;
+    return rows->src + row * rows->depth + first;
 }
 
 void art_quantise(const struct art_team *team, uint32_t tokens, uint32_t depth, const float *src,
@@ -19,6 +18,6 @@ void art_quantise(const struct art_team *team, uint32_t tokens, uint32_t depth, 
 {
     struct plain_rows rows = {.src = src, .depth = depth};
     const struct art_row_source source = {
-        .fill = fill, .context = &rows, .rows = tokens, .depth = depth};
+        .first_pass = find, .second_pass = find, .context = &rows, .rows = tokens, .depth = depth};
     art_quantise_rows(team, &source, scratch, out);
 }

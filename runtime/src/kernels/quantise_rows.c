@@ -14,10 +14,17 @@ uint32_t art_quantise_scratch_bytes(uint32_t tokens, uint32_t depth)
 
 int32_t art_quantise_run(const float *values, uint32_t count, float scale, int8_t *codes)
 {
+    const float *const end = values + count;
     int32_t sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const int32_t code = scale > 0.0f ? art_round(values[i] / scale) : 0;
-        codes[i] = (int8_t)code;
+    if (!(scale > 0.0f)) {
+        for (uint32_t i = 0; i < count; i++) {
+            codes[i] = 0;
+        }
+        return 0;
+    }
+    for (; values != end; values++, codes++) {
+        const int32_t code = art_round(*values / scale);
+        *codes = (int8_t)code;
         sum += code;
     }
     return sum;
@@ -29,21 +36,30 @@ static uint32_t run_length(uint32_t depth, uint32_t run)
     return left < ART_SUM_RUN ? left : ART_SUM_RUN;
 }
 
+static float larger(float largest, const float *values, uint32_t count)
+{
+    const float *const end = values + count;
+    for (; values != end; values++) {
+        const float magnitude = art_magnitude(*values);
+        largest = magnitude > largest ? magnitude : largest;
+    }
+    return largest;
+}
+
 static void find_maxima(const struct art_team *team, const struct art_row_source *source,
                         float *maxima)
 {
     const uint32_t runs = (source->depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
-    float values[ART_SUM_RUN];
+    float room[ART_SUM_RUN];
     uint32_t run = team->core;
     for (uint32_t row = 0; row < source->rows; row++) {
         float largest = 0.0f;
         for (; run < runs; run += team->cores) {
+            const uint32_t first = run * ART_SUM_RUN;
             const uint32_t count = run_length(source->depth, run);
-            source->fill(source->context, row, run * ART_SUM_RUN, count, values);
-            for (uint32_t i = 0; i < count; i++) {
-                const float magnitude = art_magnitude(values[i]);
-                largest = magnitude > largest ? magnitude : largest;
-            }
+            const float *const values =
+                source->first_pass(source->context, row, first, count, room);
+            largest = larger(largest, values, count);
         }
         run -= runs;
         maxima[row * ART_CORES_MAX + team->core] = largest;
@@ -64,14 +80,15 @@ static void write_codes(const struct art_team *team, const struct art_row_source
 {
     const uint32_t depth = source->depth;
     const uint32_t runs = (depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
-    float values[ART_SUM_RUN];
+    float room[ART_SUM_RUN];
     uint32_t run = team->core;
     for (uint32_t row = 0; row < source->rows; row++) {
         const float scale = row_scale(team, maxima + row * ART_CORES_MAX);
         for (; run < runs; run += team->cores) {
             const uint32_t first = run * ART_SUM_RUN;
             const uint32_t count = run_length(depth, run);
-            source->fill(source->context, row, first, count, values);
+            const float *const values =
+                source->second_pass(source->context, row, first, count, room);
             out->sums[row * runs + run] =
                 art_quantise_run(values, count, scale, out->codes + row * depth + first);
         }

@@ -1,14 +1,20 @@
-/* What the row-quantising kernels share: two passes over a row that is computed twice, since that
- * is cheaper than room for it. */
+/* What the row-quantising kernels share: two passes over the rows, one for the largest magnitude
+ * and one for the codes. */
 #ifndef ARETUSA_KERNELS_QUANTISE_ROWS_H
 #define ARETUSA_KERNELS_QUANTISE_ROWS_H
 
 #include "aretusa/kernels.h"
 
-/* Where the rows come from: fill writes the elements first .. first + count - 1 of a row, count
- * <= 32. It is called for rows in ascending order, twice. */
+/* Tells where the elements first .. first + count - 1 of a row are, count <= 32; room is a place
+ * for them if they have none. */
+typedef const float *art_run_values(void *context, uint32_t row, uint32_t first, uint32_t count,
+                                    float *room);
+
+/* Where the rows come from. Each core asks for its runs, of rows in ascending order, and past a
+ * barrier for the same runs again. */
 struct art_row_source {
-    void (*fill)(void *context, uint32_t row, uint32_t first, uint32_t count, float *values);
+    art_run_values *first_pass;
+    art_run_values *second_pass;
     void *context;
     uint32_t rows;
     uint32_t depth;

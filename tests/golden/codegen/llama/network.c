@@ -332,7 +332,7 @@ static void run_mlp_up_proj(const struct step *step)
 /* activated.codes: q8[tokensx96] */
 static void run_activated_codes(const struct step *step)
 {
-    const float *gate = art_at(&gate_proj_place);
+    float *gate = art_at(&gate_proj_place);
     const float *up = art_at(&up_proj_place);
     void *scratch = art_at(&scratch13_place);
     const struct art_rows out = art_rows_at(&activated_codes_place, step->tokens, 96);

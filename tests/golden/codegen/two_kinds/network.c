@@ -376,7 +376,7 @@ static void run_kind0_mlp_up_proj(const struct step *step)
 /* activated.codes: q8[tokensx96] */
 static void run_kind0_activated_codes(const struct step *step)
 {
-    const float *gate = art_at(&gate_proj_place);
+    float *gate = art_at(&gate_proj_place);
     const float *up = art_at(&up_proj_place);
     void *scratch = art_at(&scratch13_place);
     const struct art_rows out = art_rows_at(&activated_codes_place, step->tokens, 96);
@@ -647,7 +647,7 @@ static void run_kind1_mlp_up_proj(const struct step *step)
 /* activated.codes: q8[tokensx160] */
 static void run_kind1_activated_codes(const struct step *step)
 {
-    const float *gate = art_at(&gate_proj_place);
+    float *gate = art_at(&gate_proj_place);
     const float *up = art_at(&up_proj_place);
     void *scratch = art_at(&scratch13_place);
     const struct art_rows out = art_rows_at(&activated_codes_place, step->tokens, 160);
