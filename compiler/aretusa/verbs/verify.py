@@ -47,7 +47,7 @@ def default_executions(chunk_max: int) -> tuple[Execution, ...]:
     ]
     return (
         *(numpy_execution(chunk) for chunk in chunks),
-        *(onnx_execution(chunk) for chunk in (chunk_max, 1)),
+        *(onnx_execution(chunk) for chunk in sorted({chunk_max, 1}, reverse=True)),
         *compiled,
     )
 
