@@ -71,7 +71,7 @@ def _with_negative_scales(values: F32) -> QuantisedMatrix:
 
 
 FORMS: Final[dict[str, Callable[[F32], QuantisedMatrix]]] = {
-    **{name: _round(name) for name in ("w8", "w4g32", "w4g64", "w4g128", "w8g32")},
+    **{name: _round(name) for name in ("w8", "w4", "w3", "w4g32", "w4g64", "w4g128", "w8g32")},
     "w4g32 minimums": _with_minimums,
     "w4g32 negative": _with_negative_scales,
 }
