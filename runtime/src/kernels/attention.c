@@ -1,6 +1,6 @@
+#include "attention_products.h"
 #include "exp.h"
 #include "float_bits.h"
-#include "lanes.h"
 #include "tree_sum.h"
 
 /* The work is cut into items: one token with one key-value head, that is `repeat` rows of scores.
@@ -83,50 +83,6 @@ static float largest_of(const float *lanes)
     return largest;
 }
 
-/* Dot products of a query with four keys that stand stride bytes apart: the query's load is shared.
- */
-ART_OUT_OF_LINE void dot_four(const int8_t *query, const int8_t *keys, uint32_t stride,
-                              uint32_t dim, int32_t *sums)
-{
-    const int8_t *key1 = keys + stride;
-    const int8_t *key2 = key1 + stride;
-    const int8_t *key3 = key2 + stride;
-    int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-    const int8_t *const end = query + dim;
-    const int8_t *const fours = query + dim / 4 * 4;
-#define ADD(i)                                                                                     \
-    sum0 += query[i] * keys[i];                                                                    \
-    sum1 += query[i] * key1[i];                                                                    \
-    sum2 += query[i] * key2[i];                                                                    \
-    sum3 += query[i] * key3[i];                                                                    \
-    ART_KEEP_LOADS_HERE();
-#define ADVANCE(n) query += (n), keys += (n), key1 += (n), key2 += (n), key3 += (n)
-    for (; query != fours; ADVANCE(4)) {
-        ADD(0)
-        ADD(1)
-        ADD(2)
-        ADD(3)
-    }
-    for (; query != end; ADVANCE(1)) {
-        ADD(0)
-    }
-#undef ADD
-#undef ADVANCE
-    sums[0] = sum0;
-    sums[1] = sum1;
-    sums[2] = sum2;
-    sums[3] = sum3;
-}
-
-static int32_t dot_one(const int8_t *query, const int8_t *key, uint32_t dim)
-{
-    int32_t sum = 0;
-    for (uint32_t i = 0; i < dim; i++) {
-        sum += query[i] * key[i];
-    }
-    return sum;
-}
-
 /* Phase 1: scores of a lane's positions and the largest of them. */
 static void score(const struct pass *pass, const int8_t *query_codes, const float *query_scales,
                   uint32_t index, uint32_t lane)
@@ -146,10 +102,10 @@ static void score(const struct pass *pass, const int8_t *query_codes, const floa
         int32_t sums[4];
         uint32_t count = 1;
         if (position + 3 * ART_LANES < row.positions) {
-            dot_four(query, key, stride, shape->dim, sums);
+            art_dot_four(query, key, stride, shape->dim, sums);
             count = 4;
         } else {
-            sums[0] = dot_one(query, key, shape->dim);
+            sums[0] = art_dot_one(query, key, shape->dim);
         }
         for (uint32_t i = 0; i < count; i++, position += ART_LANES, key += stride) {
             const float value = ((float)sums[i] * factor) * scales[position];
@@ -198,41 +154,6 @@ static void encode(const struct pass *pass, uint32_t index, uint32_t lane)
     }
 }
 
-/* Sums over the positions of code * value for eight columns. Most codes of a long context are zero.
- */
-ART_OUT_OF_LINE struct art_int_lanes mix_columns(const float *codes, const int8_t *values,
-                                                 uint32_t positions, uint32_t dim)
-{
-#define DECLARE(i) int32_t sum##i = 0;
-#define ADD(i) sum##i += code * values[i];
-#define STORE(i) sums.lane[i] = sum##i;
-    struct art_int_lanes sums;
-    ART_EACH_LANE(DECLARE)
-    const float *const end = codes + positions;
-    for (; codes != end; codes++, values += dim) {
-        const int32_t code = (int32_t)*codes;
-        if (code != 0) {
-            ART_EACH_LANE(ADD)
-        }
-    }
-    ART_EACH_LANE(STORE)
-#undef DECLARE
-#undef ADD
-#undef STORE
-    return sums;
-}
-
-/* The same for one column. */
-static int32_t mix_column(const float *codes, const int8_t *values, uint32_t positions,
-                          uint32_t dim)
-{
-    int32_t sum = 0;
-    for (uint32_t position = 0; position < positions; position++, values += dim) {
-        sum += (int32_t)codes[position] * *values;
-    }
-    return sum;
-}
-
 /* Phase 4: eight columns of a row's result, or those that are left, from first on. */
 static void mix(const struct pass *pass, uint32_t index, uint32_t first, float *out)
 {
@@ -245,14 +166,14 @@ static void mix(const struct pass *pass, uint32_t index, uint32_t first, float *
         pass->cache->value_codes + row.kv_head * shape->context * shape->dim + first;
     float *const target = out + (row.token * shape->heads + row.head) * shape->dim + first;
     if (first + COLUMNS <= shape->dim) {
-        const struct art_int_lanes sums = mix_columns(codes, values, row.positions, shape->dim);
+        const struct art_int_lanes sums = art_mix_columns(codes, values, row.positions, shape->dim);
         for (uint32_t i = 0; i < COLUMNS; i++) {
             target[i] = (float)sums.lane[i] * factor;
         }
         return;
     }
     for (uint32_t i = 0; first + i < shape->dim; i++) {
-        target[i] = (float)mix_column(codes, values + i, row.positions, shape->dim) * factor;
+        target[i] = (float)art_mix_column(codes, values + i, row.positions, shape->dim) * factor;
     }
 }
 
