@@ -19,7 +19,7 @@ ALIGN_OUTPUTS: Final = 4
 # CONFIG without weight bits, mode, weight source, prefetch and signedness: 32-bit results as they
 # are, one weight offset for the layer.
 FREE_CONFIG: Final = 0x0400_0667
-FIXED_CONFIG: Final = 1 << 23 | 2 << 21 | 1 << 15
+FIXED_CONFIG: Final = 0x00C0_8000
 UNUSED: Final = (
     Register.SCALE,
     Register.SHIFT,

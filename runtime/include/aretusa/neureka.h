@@ -46,10 +46,10 @@ struct art_neureka_shape {
 void art_neureka_job(const struct art_neureka_shape *shape, uint32_t weights, uint32_t inputs,
                      uint32_t outputs, uint32_t registers[ART_NEUREKA_REGISTERS]);
 
-/* What the model reads and writes. Offsets in the weight memory below mram_bytes are in the MRAM
- * half, the others in the SRAM half. */
+/* What the model reads and writes, each aligned to 4. Offsets in the weight memory below mram_bytes
+ * are in the MRAM half, the others in the SRAM half. */
 struct art_neureka_memories {
-    uint8_t *l1; /* aligned to 4 */
+    uint8_t *l1;
     uint32_t l1_bytes;
     const uint8_t *mram;
     uint32_t mram_bytes;

@@ -39,7 +39,7 @@ static bool decode(const uint32_t *registers, struct neureka_job *job)
     const uint32_t last_channels = registers[NEUREKA_LAST_CHANNELS];
     const uint32_t last_output = registers[NEUREKA_LAST_OUTPUT];
     job->is_1x1 = (config >> NEUREKA_MODE_SHIFT & 3u) == ART_NEUREKA_1X1;
-    job->is_signed = (config >> NEUREKA_SIGNED_BIT & 1u) != 0;
+    job->sign = (config >> NEUREKA_SIGNED_BIT & 1u) != 0 ? 128 : 0;
     job->bits = (config & NEUREKA_BITS_MASK) + 1;
     job->in_tiles = channel_tiles & 0xFFFFu;
     job->out_channels = count(channel_tiles, last_channels, 16, NEUREKA_TILE_OUT);
@@ -104,7 +104,8 @@ static bool locate(const uint32_t *registers, const struct art_neureka_memories 
     job->inputs = memories->l1 + input;
     job->outputs = memories->l1 + output;
     return job->weights != NULL && fits(input, input_bytes, memories->l1_bytes) &&
-           fits(output, output_bytes, memories->l1_bytes) && alignment % sizeof(int32_t) == 0;
+           fits(output, output_bytes, memories->l1_bytes) && alignment % sizeof(int32_t) == 0 &&
+           registers[NEUREKA_WEIGHTS] % NEUREKA_WORD_BYTES == 0;
 }
 
 bool art_neureka_model_run(const uint32_t registers[ART_NEUREKA_REGISTERS],

@@ -23,8 +23,14 @@ struct neureka_job {
     uint32_t out_row_bytes;
     uint32_t channel_bytes; /* weights of one output channel */
     uint32_t weight_offset; /* modulo 2^32 */
+    int32_t sign;           /* weight of the inputs' uppermost bit if that is negative, else 0 */
     bool is_1x1;
-    bool is_signed;
+};
+
+/* The 32 weight codes of one word. */
+union neureka_codes {
+    uint32_t words[8];
+    uint8_t bytes[32];
 };
 
 /* First byte of the pixel's channels. */
@@ -41,9 +47,10 @@ static inline int32_t *neureka_output(const struct neureka_job *job, uint32_t ro
     return (int32_t *)(void *)first;
 }
 
-static inline int16_t neureka_value(const struct neureka_job *job, uint8_t code)
+/* The number that an input stands for. */
+static inline int32_t neureka_value(uint8_t code, int32_t sign)
 {
-    return job->is_signed ? (int16_t)(int8_t)code : (int16_t)code;
+    return (code ^ sign) - sign;
 }
 
 /* Sums wrap at 32 bits, as the engine's do. */

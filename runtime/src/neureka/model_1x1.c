@@ -9,13 +9,15 @@ enum {
 };
 
 struct block {
-    int16_t inputs[PIXELS][CHANNELS];
-    int32_t *sums[PIXELS]; /* results of the pixel */
-    uint32_t pixels;
+    int16_t inputs[PIXELS][CHANNELS]; /* of one input tile */
+    uint32_t starts[PIXELS];          /* their sum times the weight offset */
+    const uint8_t *pixels[PIXELS];
+    int32_t *sums[PIXELS];
+    uint32_t count;
 };
 _Static_assert(sizeof(struct block) <= ART_NEUREKA_SCRATCH_BYTES, "scratch holds a block");
 
-/* Swap the elements whose indices differ by `distance` and of which the lower is in the mask. */
+/* Swap the bits whose positions differ by `distance` and of which the lower is in the mask. */
 static uint32_t swap_bits(uint32_t word, uint32_t mask, uint32_t distance)
 {
     const uint32_t differ = (word >> distance ^ word) & mask;
@@ -31,39 +33,50 @@ static uint32_t transpose(uint32_t group)
     return swap_bits(group, 0x0000FF00u, 8);
 }
 
-static void unpack(const struct neureka_job *job, const uint8_t *word, int16_t weights[CHANNELS])
+/* The codes of one word, a byte each; planes beyond the weight's bits do not count. */
+static void unpack(const uint32_t *word, uint32_t bits, union neureka_codes *codes)
 {
-    const uint32_t used = job->bits == 8 ? 0xFFu : (1u << job->bits) - 1;
-    for (uint32_t first = 0; first < CHANNELS; first += GROUP) {
-        const uint32_t group = (uint32_t)word[first] | (uint32_t)word[first + 1] << 8 |
-                               (uint32_t)word[first + 2] << 16 | (uint32_t)word[first + 3] << 24;
-        const uint32_t codes = transpose(group);
-        for (uint32_t j = 0; j < GROUP; j++) {
-            weights[first + j] = (int16_t)((codes >> 8 * j & used) + job->weight_offset);
-        }
+    const uint32_t used = bits == 8 ? 0xFFFFFFFFu : (1u << GROUP * bits) - 1;
+    for (uint32_t i = 0; i < CHANNELS / GROUP; i++) {
+        codes->words[i] = transpose(word[i] & used);
     }
 }
 
-static uint32_t dot(const int16_t *lhs, const int16_t *rhs)
+static uint32_t dot(const uint8_t *codes, const int16_t *inputs)
 {
     int32_t sum = 0;
-    for (uint32_t c = 0; c < CHANNELS; c += GROUP) {
-        sum += lhs[c] * rhs[c];
-        sum += lhs[c + 1] * rhs[c + 1];
-        sum += lhs[c + 2] * rhs[c + 2];
-        sum += lhs[c + 3] * rhs[c + 3];
+    for (const uint8_t *const end = codes + CHANNELS; codes < end; codes += 8, inputs += 8) {
+        sum += codes[0] * inputs[0];
+        sum += codes[1] * inputs[1];
+        sum += codes[2] * inputs[2];
+        sum += codes[3] * inputs[3];
+        sum += codes[4] * inputs[4];
+        sum += codes[5] * inputs[5];
+        sum += codes[6] * inputs[6];
+        sum += codes[7] * inputs[7];
     }
     return (uint32_t)sum;
 }
 
-/* Channels behind the last are zeros. */
-static void load(const struct neureka_job *job, const uint8_t *pixel, uint32_t tile,
-                 int16_t inputs[CHANNELS])
+/* One tile of each pixel; channels behind the last are zeros. */
+static void load(const struct neureka_job *job, uint32_t tile, struct block *block)
 {
     const uint32_t left = job->in_channels - tile * CHANNELS;
     const uint32_t channels = left < CHANNELS ? left : CHANNELS;
-    for (uint32_t c = 0; c < CHANNELS; c++) {
-        inputs[c] = c < channels ? neureka_value(job, pixel[tile * CHANNELS + c]) : 0;
+    const int32_t sign = job->sign;
+    for (uint32_t p = 0; p < block->count; p++) {
+        const uint8_t *const codes = block->pixels[p] + tile * CHANNELS;
+        int16_t *const inputs = block->inputs[p];
+        int32_t sum = 0;
+        for (uint32_t c = 0; c < channels; c++) {
+            const int32_t value = neureka_value(codes[c], sign);
+            inputs[c] = (int16_t)value;
+            sum += value;
+        }
+        for (uint32_t c = channels; c < CHANNELS; c++) {
+            inputs[c] = 0;
+        }
+        block->starts[p] = job->weight_offset * (uint32_t)sum;
     }
 }
 
@@ -73,44 +86,45 @@ static void add_tile(const struct neureka_job *job, const struct art_neureka_sha
     const uint8_t *word =
         job->weights + share->first_channel * job->channel_bytes + tile * NEUREKA_WORD_BYTES;
     for (uint32_t k = share->first_channel; k < share->last_channel; k++) {
-        int16_t weights[CHANNELS];
-        unpack(job, word, weights);
-        for (uint32_t p = 0; p < block->pixels; p++) {
-            neureka_add(&block->sums[p][k], dot(weights, block->inputs[p]));
+        union neureka_codes codes;
+        unpack((const uint32_t *)(const void *)word, job->bits, &codes);
+        for (uint32_t p = 0; p < block->count; p++) {
+            const uint32_t products = dot(codes.bytes, block->inputs[p]);
+            neureka_add(&block->sums[p][k], block->starts[p] + products);
         }
         word += job->channel_bytes;
     }
 }
 
-/* The pixels of a row from `col` on, as many as a block holds. */
-static uint32_t run_block(const struct neureka_job *job, const struct art_neureka_share *share,
-                          uint32_t row, uint32_t col)
+/* Work off the pixels that were collected. */
+static void run_block(const struct neureka_job *job, const struct art_neureka_share *share,
+                      struct block *block)
 {
-    struct block *const block = share->scratch;
-    block->pixels = 0;
-    uint32_t next = col;
-    for (; next < job->out_cols && block->pixels < PIXELS; next += share->step) {
-        int32_t *const sums = neureka_output(job, row, next);
-        block->sums[block->pixels++] = sums;
+    for (uint32_t p = 0; p < block->count; p++) {
         for (uint32_t k = share->first_channel; k < share->last_channel; k++) {
-            sums[k] = 0;
+            block->sums[p][k] = 0;
         }
     }
     for (uint32_t tile = 0; tile < job->in_tiles; tile++) {
-        for (uint32_t p = 0; p < block->pixels; p++) {
-            const uint32_t at = col + p * share->step;
-            load(job, neureka_input(job, row, at), tile, block->inputs[p]);
-        }
+        load(job, tile, block);
         add_tile(job, share, tile, block);
     }
-    return next;
+    block->count = 0;
 }
 
 void neureka_run_1x1(const struct neureka_job *job, const struct art_neureka_share *share)
 {
+    struct block *const block = share->scratch;
+    block->count = 0;
     for (uint32_t row = 0; row < job->out_rows; row += share->step) {
-        for (uint32_t col = 0; col < job->out_cols;) {
-            col = run_block(job, share, row, col);
+        for (uint32_t col = 0; col < job->out_cols; col += share->step) {
+            if (block->count == PIXELS) {
+                run_block(job, share, block);
+            }
+            block->pixels[block->count] = neureka_input(job, row, col);
+            block->sums[block->count] = neureka_output(job, row, col);
+            block->count++;
         }
     }
+    run_block(job, share, block);
 }

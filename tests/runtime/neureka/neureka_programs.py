@@ -126,7 +126,7 @@ class HostLibrary:
         step: int = 1,
         mram_bytes: int | None = None,
     ) -> bool:
-        """The C model on some output channels; the first mram_bytes of the weight memory are MRAM."""
+        """The C model on some output channels; mram_bytes of the weight memory are MRAM."""
         weights = memories.weight_memory
         cut = weights.size if mram_bytes is None else mram_bytes
         own = np.ascontiguousarray(registers)
