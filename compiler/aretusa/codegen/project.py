@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from aretusa.codegen.images import ImageWriter
 from aretusa.codegen.network_view import NetworkViewBuilder
 from aretusa.codegen.render import render
-from aretusa.execution.address_map import qemu_windows
-from aretusa.execution.machine_files import ImagePlace, machine_files
+from aretusa.execution.address_map import MemoryNeed, machine_map
+from aretusa.execution.machine_files import MACHINE_FILES, ImagePlace, machine_values
 from aretusa.ir.text import print_graph
 from aretusa.manifest import (
     GRAPH_FILE,
@@ -101,18 +101,27 @@ def _write_sources(project: Project, directory: Path, model_hash: str) -> list[s
 
 
 def _write_machine_files(plan: MemoryPlan, images: list[Image], directory: Path) -> None:
-    used = {memory: plan.used_bytes(memory) for memory in MemoryId}
-    sizes = {
-        # On-chip memories keep the chip's size; off-chip memory is as large as it is used.
-        memory.key: used[memory] if memory is MemoryId.L3 else plan.target.memory(memory).size_bytes
-        for memory in MemoryId
-        if used[memory]
-    }
-    writable = {region.memory.key for region in plan.regions if not region.kind.is_constant}
-    windows = qemu_windows(sizes, writable=writable)
+    machine = machine_map([_need(plan, memory) for memory in MemoryId])
     places = [ImagePlace(memory=image.memory.key) for image in images]
-    for name, text in machine_files(windows, places).items():
-        (directory / name).write_text(text, "utf-8")
+    values = machine_values(machine, places)
+    for name in MACHINE_FILES:
+        (directory / name).write_text(render(f"{name}.j2", values), "utf-8")
+
+
+def _need(plan: MemoryPlan, memory: MemoryId) -> MemoryNeed:
+    chip = plan.target.memory(memory)
+    used_bytes = plan.used_bytes(memory)
+    writable = [
+        region.offset_bytes for region in plan.within(memory) if not region.kind.is_constant
+    ]
+    return MemoryNeed(
+        memory=memory.key,
+        base_address=chip.base_address,
+        size_bytes=chip.size_bytes,
+        reserved_bytes=chip.reserved_bytes,
+        used_bytes=used_bytes,
+        constant_bytes=min(writable, default=used_bytes),
+    )
 
 
 def hash_of_inputs(*parts: str) -> str:

@@ -1,116 +1,230 @@
-"""Where the program and the chip's memories lie in the emulated machine."""
+"""Where the program and the chip's memories lie, for the program and in the emulated machine.
+
+The program sees the chip's own addresses. The machine keeps the bytes behind them in its RAM.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from aretusa.errors import CapacityError
+from aretusa.errors import CapacityError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 # In the order of enum art_memory.
 MEMORIES: Final = ("l1", "l2", "sram", "mram", "l3")
 
-PAGE_BYTES: Final = 4096  # QEMU checks a guard of whole pages at no cost
+PAGE_BYTES: Final = 4096
 MIB: Final = 1 << 20
 RAM_BASE: Final = 0x8000_0000  # QEMU's virt board
 RAM_BYTES_MAX: Final = 1 << 31  # what 32-bit addresses leave above RAM_BASE
 
+STACK_COUNT: Final = 8
+STACK_BYTES: Final = 4096  # of each core
+REQUEST_BASE: Final = 0x2000_0000  # the chip has nothing there
+REQUEST_BYTES: Final = 1 * MIB
+
+_MONITOR_BYTES: Final = 64 * 1024  # without its page tables
+_TABLE_SHIFT: Final = 22  # address bits that one page table of the last level resolves
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryWindow:
-    """One memory of the chip as a window of the machine's RAM; absent if it has no bytes."""
+class MemoryNeed:
+    """One memory of the chip and what a program needs of it, counted from its start."""
 
     memory: str
     base_address: int
     size_bytes: int
-    writable: bool
-
-    @property
-    def end_address(self) -> int:
-        """First address that is not in the memory."""
-        return self.base_address + self.size_bytes
-
-    @property
-    def guard_bytes(self) -> int:
-        """What one protection entry covers: the least power of two that holds the memory."""
-        return guard_bytes(self.size_bytes)
+    reserved_bytes: int = 0  # at its end: stacks in L1, the program in L2
+    used_bytes: int = 0  # by image, caches and buffers
+    constant_bytes: int = 0  # by the image, which comes first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramArea:
-    """Where code, constants, data, stacks and the request lie.
+class MemoryWindow:
+    """What the program may touch of one memory, in whole pages; absent if it has no bytes."""
 
-    Each area is a power of two and aligned to itself. The bytes below the first stack belong to
-    nobody, so that its overflow is seen.
+    memory: str
+    base_address: int
+    size_bytes: int
+    read_only_bytes: int
+    ram_address: int
+
+    @property
+    def end_address(self) -> int:
+        """First address that is not in the window."""
+        return self.base_address + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """Pages that are no memory of their own."""
+
+    base_address: int
+    size_bytes: int
+    ram_address: int
+
+    @property
+    def end_address(self) -> int:
+        """First address that is not in the area."""
+        return self.base_address + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineMap:
+    """The address space of the program, and the RAM behind it."""
+
+    windows: tuple[MemoryWindow, ...]  # in the order of MEMORIES
+    program: Area  # code, constants, data
+    stacks: Area  # the first core's is the last
+    request: Area
+    monitor: Area
+    table_count: int
+    ram_bytes: int  # in whole MiB
+
+    def window(self, memory: str) -> MemoryWindow:
+        """The window of a memory."""
+        return self.windows[MEMORIES.index(memory)]
+
+
+def machine_map(needs: Sequence[MemoryNeed]) -> MachineMap:
+    """Place everything; `needs` are all five memories in any order.
+
+    Raises CapacityError (E0407) if something finds no room, UsageError (E0301) for a memory map
+    that is none.
     """
+    needs = sorted(needs, key=lambda need: need.base_address)
+    assert sorted(need.memory for need in needs) == sorted(MEMORIES), "one need per memory"
+    _check_addresses(needs)
+    tables = _table_count(needs)
+    monitor = Area(
+        base_address=RAM_BASE,
+        size_bytes=_MONITOR_BYTES + tables * PAGE_BYTES,
+        ram_address=RAM_BASE,
+    )
+    request = Area(
+        base_address=REQUEST_BASE, size_bytes=REQUEST_BYTES, ram_address=monitor.end_address
+    )
+    # In the order of the addresses: memories that touch on the chip touch in RAM, too.
+    address = request.ram_address + request.size_bytes
+    windows: dict[str, MemoryWindow] = {}
+    for need in needs:
+        windows[need.memory] = _window(need, address)
+        address += _pages(need.size_bytes if need.reserved_bytes else need.used_bytes)
+    _check_ram(address - RAM_BASE)
+    by_name = {need.memory: need for need in needs}
+    return MachineMap(
+        windows=tuple(windows[memory] for memory in MEMORIES),
+        program=_program(by_name["l2"], windows["l2"].ram_address),
+        stacks=_stacks(by_name["l1"], windows["l1"].ram_address),
+        request=request,
+        monitor=monitor,
+        table_count=tables,
+        ram_bytes=-(-(address - RAM_BASE) // MIB) * MIB,
+    )
 
-    text_base: int = RAM_BASE
-    text_bytes: int = 512 * 1024
-    rodata_base: int = RAM_BASE + 0x08_0000
-    rodata_bytes: int = 512 * 1024
-    data_base: int = RAM_BASE + 0x10_0000
-    data_bytes: int = 512 * 1024
-    stack_base: int = RAM_BASE + 0x1C_0000
-    stack_bytes: int = 16 * 1024  # of each core
-    stack_count: int = 8
-    request_base: int = RAM_BASE + 0x20_0000
-    request_bytes: int = 1 * MIB
-    end_address: int = RAM_BASE + 0x30_0000
+
+def _pages(size_bytes: int) -> int:
+    """Bytes of the whole pages that hold so many bytes."""
+    return -(-size_bytes // PAGE_BYTES) * PAGE_BYTES
 
 
-PROGRAM: Final = ProgramArea()
+def _check_addresses(needs: Sequence[MemoryNeed]) -> None:
+    """Memories are made of whole pages and lie apart, and apart from the request."""
+    ranges = [
+        *((need.base_address, need.base_address + need.size_bytes, need.memory) for need in needs),
+        (REQUEST_BASE, REQUEST_BASE + REQUEST_BYTES, "the window of the request"),
+    ]
+    wrong = [name for base, end, name in ranges if base % PAGE_BYTES or end > 1 << 32]
+    why = f"{wrong[0]} is not at a page of 32-bit addresses" if wrong else ""
+    for (_, end, name), (base, _, following) in pairwise(sorted(ranges)):
+        if base < end:
+            why = f"{name} ends at {end:#x}, {following} begins at {base:#x}"
+    if why:
+        raise UsageError(
+            "E0301",
+            "the memory map of the target cannot be emulated",
+            why=why,
+            fix="Correct base_address and size_bytes in the target file.",
+        )
 
 
-def guard_bytes(size_bytes: int) -> int:
-    """Bytes of the aligned power-of-two block that holds so many bytes; 0 for none."""
-    if size_bytes == 0:
-        return 0
-    return max(PAGE_BYTES, 1 << (size_bytes - 1).bit_length())
-
-
-def qemu_windows(
-    sizes: Mapping[str, int], *, writable: Collection[str] = ("l1", "l2")
-) -> tuple[MemoryWindow, ...]:
-    """Give each memory of `sizes` (bytes by name) a window; memories that are not named are absent.
-
-    Sizes are rounded up to whole pages. Returns all five, in the order of MEMORIES.
-    """
-    unknown = sorted(set(sizes) - set(MEMORIES))
-    assert not unknown, f"there is no memory {unknown[0]}"  # noqa: S101 - a compiler's bug
-    pages = {memory: -(-sizes.get(memory, 0) // PAGE_BYTES) * PAGE_BYTES for memory in MEMORIES}
-    bases = dict.fromkeys(MEMORIES, 0)
-    address = PROGRAM.end_address
-    # Small ones first: the alignment gaps stay small.
-    for memory in sorted(MEMORIES, key=lambda name: (pages[name], MEMORIES.index(name))):
-        guard = guard_bytes(pages[memory])
-        if guard:
-            bases[memory] = -(-address // guard) * guard
-            # The page after a guarded block stays free, so that an overrun is seen.
-            address = bases[memory] + guard + PAGE_BYTES
-    if address > RAM_BASE + RAM_BYTES_MAX:
+def _check_ram(need_bytes: int) -> None:
+    if need_bytes > RAM_BYTES_MAX:
         raise CapacityError(
             "E0407",
             what="the memory map of the emulated machine",
             memory="RAM",
-            need_bytes=address - RAM_BASE,
+            need_bytes=need_bytes,
             free_bytes=RAM_BYTES_MAX,
             fix="Store the weights in fewer bits, or take a smaller model.",
         )
-    return tuple(
-        MemoryWindow(
-            memory=memory,
-            base_address=bases[memory],
-            size_bytes=pages[memory],
-            writable=memory in writable,
-        )
-        for memory in MEMORIES
+
+
+def _table_count(needs: Iterable[MemoryNeed]) -> int:
+    """Page tables of the last level, and a root and a table for the stack of each core."""
+    slots = {REQUEST_BASE >> _TABLE_SHIFT}
+    for need in needs:
+        size = need.size_bytes if need.reserved_bytes else need.used_bytes
+        first, last = need.base_address, need.base_address + max(size, 1) - 1
+        slots |= set(range(first >> _TABLE_SHIFT, (last >> _TABLE_SHIFT) + 1))
+    return len(slots) + 1 + 2 * STACK_COUNT
+
+
+def _window(need: MemoryNeed, ram_address: int) -> MemoryWindow:
+    assert need.constant_bytes <= need.used_bytes <= need.size_bytes - need.reserved_bytes, (
+        f"the plan of {need.memory} does not fit it"
+    )
+    is_constant = need.constant_bytes == need.used_bytes
+    return MemoryWindow(
+        memory=need.memory,
+        base_address=need.base_address,
+        size_bytes=_pages(need.used_bytes),
+        # A page that is shared with something writable is writable.
+        read_only_bytes=(
+            _pages(need.used_bytes)
+            if is_constant
+            else need.constant_bytes // PAGE_BYTES * PAGE_BYTES
+        ),
+        ram_address=ram_address,
     )
 
 
-def ram_bytes(windows: Sequence[MemoryWindow]) -> int:
-    """RAM that the emulated machine needs, in whole MiB."""
-    end = max(PROGRAM.end_address, *(w.base_address + w.guard_bytes for w in windows))
-    return -(-(end - RAM_BASE) // MIB) * MIB
+def _program(need: MemoryNeed, ram_address: int) -> Area:
+    """The reserved end of L2; its first page stays free, so that an overrun of L2 is seen."""
+    offset = _pages(need.size_bytes - need.reserved_bytes) + PAGE_BYTES
+    size_bytes = need.size_bytes // PAGE_BYTES * PAGE_BYTES - offset
+    if size_bytes < PAGE_BYTES:
+        raise _too_narrow(need, "the program", 2 * PAGE_BYTES)
+    return Area(
+        base_address=need.base_address + offset,
+        size_bytes=size_bytes,
+        ram_address=ram_address + offset,
+    )
+
+
+def _stacks(need: MemoryNeed, ram_address: int) -> Area:
+    """The last pages of L1."""
+    size_bytes = STACK_COUNT * STACK_BYTES
+    offset = need.size_bytes // PAGE_BYTES * PAGE_BYTES - size_bytes
+    if offset < _pages(need.size_bytes - need.reserved_bytes):
+        raise _too_narrow(need, f"{STACK_COUNT} stacks", size_bytes)
+    return Area(
+        base_address=need.base_address + offset,
+        size_bytes=size_bytes,
+        ram_address=ram_address + offset,
+    )
+
+
+def _too_narrow(need: MemoryNeed, what: str, need_bytes: int) -> CapacityError:
+    return CapacityError(
+        "E0407",
+        what=what,
+        memory=f"{need.memory.upper()}'s reserved end",
+        need_bytes=need_bytes,
+        free_bytes=need.reserved_bytes,
+        fix="Give the memory more reserved_bytes in the target file.",
+    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from aretusa.errors import ToolchainError, UsageError
+from aretusa.errors import CapacityError, ToolchainError, UsageError
 from aretusa.execution import toolchain
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _NEEDED: Final = ("Makefile", "link.ld", "machine.cfg", "memory_map.h", "network.c", "network.h")
 _BUILD_SECONDS: Final = 900.0
 _PROCESSES: Final = 2
+_OVERFLOW: Final = re.compile(r"region `PROGRAM' overflowed by (\d+) bytes")
+_WRONG: Final = ("error", "overflowed", "prohibited cross reference", "undefined reference")
+_ROOM: Final = re.compile(r"^ *PROGRAM : .* LENGTH = (\d+)$", re.MULTILINE)
 
 
 class Platform(StrEnum):
@@ -54,7 +58,7 @@ def build_firmware(
     """Build the program with `make`, unless it exists and nothing that it was made of has changed.
 
     `profile` counts instructions per kernel. Raises UsageError if `build` is no build directory,
-    ToolchainError if a tool is missing or fails.
+    ToolchainError if a tool is missing or fails, CapacityError if the emulated chip lacks the room.
     """
     _check_directory(build)
     checked = "-" + sanitizer.replace(",", "-") if platform is Platform.HOST and sanitizer else ""
@@ -139,18 +143,35 @@ def _run_make(build: Path, arguments: list[str]) -> None:
             file=build,
             fix=f"Run `make -C {build}` by hand and look.",
         ) from None
+    messages = done.stderr.decode(errors="replace")
+    _check_room(build, messages)
     if done.returncode != 0:
         raise ToolchainError(
             "E0705",
             "the build failed",
             file=build,
-            why=_first_error(done.stderr.decode(errors="replace")),
+            why=_first_error(messages),
             fix=f"Run `make -C {build}` by hand to see everything.",
+        )
+
+
+def _check_room(build: Path, messages: str) -> None:
+    """E0407 if the linker says that the program is larger than its part of L2."""
+    overflow = _OVERFLOW.search(messages)
+    room = _ROOM.search((build / "link.ld").read_text())
+    if overflow and room:
+        raise CapacityError(
+            "E0407",
+            what="the program's code and data",
+            memory="L2's reserved end",
+            need_bytes=int(room[1]) + int(overflow[1]),
+            free_bytes=int(room[1]),
+            fix="Give L2 more reserved_bytes in the target file.",
         )
 
 
 def _first_error(text: str) -> str:
     """The first line that says what is wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower() or "overflowed" in line]
+    errors = [line for line in lines if any(word in line.lower() for word in _WRONG)]
     return (errors or lines or ["no message"])[0]

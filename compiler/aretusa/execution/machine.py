@@ -167,7 +167,7 @@ def _listen(
     deadline: float,
 ) -> None:
     """Pass the console on until it is closed; TimeoutError at the deadline."""
-    assert process.stdout is not None, "the console is a pipe"  # noqa: S101
+    assert process.stdout is not None, "the console is a pipe"
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:

@@ -1,19 +1,20 @@
-"""The files of a build directory that describe the machine: memory map, linker script, Makefile."""
+"""What a build directory says about the machine: memory map, linker script, Makefile."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from aretusa.execution.address_map import MIB, PROGRAM, ram_bytes
-from aretusa.resources import runtime_dir, templates_dir
+from aretusa.execution.address_map import MIB, STACK_BYTES, STACK_COUNT
+from aretusa.resources import runtime_dir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aretusa.execution.address_map import MemoryWindow
+    from aretusa.execution.address_map import Area, MachineMap, MemoryWindow
+
+# Each is made of the template of its name and of machine_values().
+MACHINE_FILES: Final = ("memory_map.h", "link.ld", "machine.cfg", "Makefile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,8 @@ class MemoryView:
     symbol: str
     base: str
     size_bytes: int
-    guard_bytes: int
-    writable: int
+    read_only_bytes: int
+    ram: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class AreaView:
     symbol: str
     base: str
     size_bytes: int
+    ram: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,39 +60,32 @@ class ImageView:
     address: str
 
 
-def machine_files(windows: Sequence[MemoryWindow], images: Sequence[ImagePlace]) -> dict[str, str]:
-    """Text of `memory_map.h`, `link.ld`, `machine.cfg` and `Makefile`, by name.
-
-    `windows` are all five memories, as `qemu_windows` returns them.
-    """
-    _check(windows, images)
-    by_name = {window.memory: window for window in windows}
-    values = {
-        "memories": [_memory_view(window) for window in windows],
-        "areas": _area_views(),
-        "stack_count": PROGRAM.stack_count,
+def machine_values(machine: MachineMap, images: Sequence[ImagePlace]) -> dict[str, object]:
+    """What the templates of MACHINE_FILES read."""
+    outside = [i for i in images if i.offset_bytes >= machine.window(i.memory).size_bytes]
+    assert not outside, f"the image of {outside[0].memory} starts outside it"
+    program = _area_view("PROGRAM", machine.program)
+    return {
+        "memories": [_memory_view(window) for window in machine.windows],
+        "areas": [
+            program,
+            _area_view("STACK", machine.stacks, STACK_BYTES),
+            _area_view("REQUEST", machine.request),
+        ],
+        "monitor": _area_view("MONITOR", machine.monitor),
+        "program": program,
+        "stack_count": STACK_COUNT,
+        "table_count": machine.table_count,
         "images": [
             ImageView(
                 memory=image.memory,
                 file_name=image.file_name,
-                address=f"0x{by_name[image.memory].base_address + image.offset_bytes:08x}",
+                address=_word(machine.window(image.memory).ram_address + image.offset_bytes),
             )
             for image in images
         ],
-        "request_base": f"0x{PROGRAM.request_base:08x}",
-        "ram_mib": ram_bytes(windows) // MIB,
-    }
-    environment = Environment(
-        loader=FileSystemLoader(templates_dir()),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - the templates are C and make, not HTML
-    )
-    return {
-        name: environment.get_template(f"{name}.j2").render(values)
-        for name in ("memory_map.h", "link.ld", "machine.cfg", "Makefile")
+        "request_address": _word(machine.request.ram_address),
+        "ram_mib": machine.ram_bytes // MIB,
     }
 
 
@@ -106,34 +101,24 @@ def runtime_files() -> dict[str, bytes]:
     return {f"runtime/{path.relative_to(root).as_posix()}": path.read_bytes() for path in paths}
 
 
-def _check(windows: Sequence[MemoryWindow], images: Sequence[ImagePlace]) -> None:
-    """What the protection hardware would get wrong without a word is a bug of the compiler."""
-    sizes = {window.memory: window.size_bytes for window in windows}
-    misaligned = [w for w in windows if w.guard_bytes and w.base_address % w.guard_bytes]
-    outside = [image for image in images if image.offset_bytes >= sizes[image.memory]]
-    assert not misaligned, f"{misaligned[0].memory} is not aligned to its guard"  # noqa: S101
-    assert not outside, f"the image of {outside[0].memory} starts outside it"  # noqa: S101
-
-
 def _memory_view(window: MemoryWindow) -> MemoryView:
     return MemoryView(
         symbol=window.memory.upper(),
-        base=f"0x{window.base_address:08x}",
+        base=_word(window.base_address),
         size_bytes=window.size_bytes,
-        guard_bytes=window.guard_bytes,
-        writable=int(window.writable),
+        read_only_bytes=window.read_only_bytes,
+        ram=_word(window.ram_address),
     )
 
 
-def _area_views() -> list[AreaView]:
-    areas = (
-        ("TEXT", PROGRAM.text_base, PROGRAM.text_bytes),
-        ("RODATA", PROGRAM.rodata_base, PROGRAM.rodata_bytes),
-        ("DATA", PROGRAM.data_base, PROGRAM.data_bytes),
-        ("STACK", PROGRAM.stack_base, PROGRAM.stack_bytes),
-        ("REQUEST", PROGRAM.request_base, PROGRAM.request_bytes),
+def _area_view(symbol: str, area: Area, size_bytes: int = 0) -> AreaView:
+    return AreaView(
+        symbol=symbol,
+        base=_word(area.base_address),
+        size_bytes=size_bytes or area.size_bytes,
+        ram=_word(area.ram_address),
     )
-    return [
-        AreaView(symbol=symbol, base=f"0x{base:08x}", size_bytes=size)
-        for symbol, base, size in areas
-    ]
+
+
+def _word(address: int) -> str:
+    return f"0x{address:08x}"

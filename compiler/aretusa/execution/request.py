@@ -8,7 +8,7 @@ from enum import IntFlag
 from typing import Final, TypeAlias
 
 from aretusa.errors import UsageError
-from aretusa.execution.address_map import PROGRAM
+from aretusa.execution.address_map import REQUEST_BYTES
 
 _MAGIC: Final = int.from_bytes(b"ARTQ", "little")
 _HEADER: Final = struct.Struct("<6I2f3I")  # struct art_request
@@ -108,10 +108,10 @@ class RunRequest:
             )
             + body
         )
-        if len(block) > PROGRAM.request_bytes:
+        if len(block) > REQUEST_BYTES:
             raise UsageError(
                 "E0010",
-                f"the request has {len(block):,} bytes, more than {PROGRAM.request_bytes:,}",
+                f"the request has {len(block):,} bytes, more than {REQUEST_BYTES:,}",
                 fix="Give a shorter prompt.",
             )
         return block

@@ -45,7 +45,7 @@ enum { ART_CORES_MAX = 8 };
 /* First byte of a memory, aligned to at least 4096, zero where no image was loaded. */
 void *art_platform_memory(enum art_memory memory);
 
-/* Bytes of a memory; 0 for one that the build does not have. */
+/* Bytes of a memory that the build uses, in whole pages of 4096; 0 for none. */
 uint32_t art_platform_memory_bytes(enum art_memory memory);
 
 /* Returns on every core after every core has called it; writes before it are seen after it. A

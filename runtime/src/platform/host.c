@@ -20,16 +20,16 @@ enum { GUARD_BYTES = 1 << 20 };
 struct window {
     const char *file;
     size_t bytes;
-    bool is_writable;
+    size_t read_only_bytes; /* from the start, once the image is loaded */
     uint8_t *base;
 };
 
 static struct window windows[ART_MEMORY_COUNT] = {
-    [ART_MEMORY_L1] = {"l1.bin", ART_L1_BYTES, ART_L1_WRITABLE, NULL},
-    [ART_MEMORY_L2] = {"l2.bin", ART_L2_BYTES, ART_L2_WRITABLE, NULL},
-    [ART_MEMORY_SRAM] = {"sram.bin", ART_SRAM_BYTES, ART_SRAM_WRITABLE, NULL},
-    [ART_MEMORY_MRAM] = {"mram.bin", ART_MRAM_BYTES, ART_MRAM_WRITABLE, NULL},
-    [ART_MEMORY_L3] = {"l3.bin", ART_L3_BYTES, ART_L3_WRITABLE, NULL},
+    [ART_MEMORY_L1] = {"l1.bin", ART_L1_BYTES, ART_L1_READ_ONLY_BYTES, NULL},
+    [ART_MEMORY_L2] = {"l2.bin", ART_L2_BYTES, ART_L2_READ_ONLY_BYTES, NULL},
+    [ART_MEMORY_SRAM] = {"sram.bin", ART_SRAM_BYTES, ART_SRAM_READ_ONLY_BYTES, NULL},
+    [ART_MEMORY_MRAM] = {"mram.bin", ART_MRAM_BYTES, ART_MRAM_READ_ONLY_BYTES, NULL},
+    [ART_MEMORY_L3] = {"l3.bin", ART_L3_BYTES, ART_L3_READ_ONLY_BYTES, NULL},
 };
 
 static struct {
@@ -112,9 +112,9 @@ static void load_memories(void)
         load_image(&art_network.images[i]);
     }
     for (uint32_t i = 0; i < ART_MEMORY_COUNT; i++) {
-        if (!windows[i].is_writable && windows[i].bytes > 0 &&
-            mprotect(windows[i].base, windows[i].bytes, PROT_READ) != 0) {
-            give_up("a memory cannot be made read-only: ", windows[i].file);
+        if (windows[i].read_only_bytes > 0 &&
+            mprotect(windows[i].base, windows[i].read_only_bytes, PROT_READ) != 0) {
+            give_up("an image cannot be made read-only: ", windows[i].file);
         }
     }
 }

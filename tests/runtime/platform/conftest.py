@@ -11,19 +11,29 @@ import numpy as np
 import pytest
 from required_tools import skip_or_fail
 
-from aretusa.execution.address_map import qemu_windows
+from aretusa.codegen.render import render
+from aretusa.execution.address_map import MemoryNeed, machine_map
 from aretusa.execution.firmware import Platform, build_firmware
-from aretusa.execution.machine_files import ImagePlace, machine_files, runtime_files
+from aretusa.execution.machine_files import (
+    MACHINE_FILES,
+    ImagePlace,
+    machine_values,
+    runtime_files,
+)
+from aretusa.target.load import load_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from aretusa.execution.address_map import MachineMap
 
 HERE = Path(__file__).parent
 MODEL_HASH = bytes(range(32))
 WEIGHT_BYTES = 4096
 CHUNK_BYTES = 1024
 SRAM, MRAM = 2, 3
-SIZES = {"l1": 65536, "l2": 65536, "sram": 65536, "mram": 65536}
+USED_BYTES = 65536  # of each memory; of L3 the first two pages are constant
+CONSTANT_BYTES = {"l1": 0, "l2": 0, "sram": USED_BYTES, "mram": USED_BYTES, "l3": 8192}
 # The fake tokenizer's letters for ids 0 ..; then anything.
 LETTERS = b"T" + bytes(range(31, 127))
 
@@ -51,12 +61,30 @@ def weight_bytes(seed: int, start: bytes = b"") -> bytes:
     return start + np.random.default_rng(seed).bytes(WEIGHT_BYTES - len(start))
 
 
+def map_of_chip() -> MachineMap:
+    """The fake network on the real chip."""
+    return machine_map(
+        [
+            MemoryNeed(
+                memory=memory.id.key,
+                base_address=memory.base_address,
+                size_bytes=memory.size_bytes,
+                reserved_bytes=memory.reserved_bytes,
+                used_bytes=USED_BYTES,
+                constant_bytes=CONSTANT_BYTES[memory.id.key],
+            )
+            for memory in load_target().memories
+        ]
+    )
+
+
 def write_build(build: Path) -> None:
     """The fake network's build directory, as the driver would write a real one."""
     build.mkdir()
     images = (ImagePlace(memory="sram"), ImagePlace(memory="mram", offset_bytes=4096))
-    for name, text in machine_files(qemu_windows(SIZES), images).items():
-        (build / name).write_text(text)
+    values = machine_values(map_of_chip(), images)
+    for name in MACHINE_FILES:
+        (build / name).write_text(render(f"{name}.j2", values))
     for name, content in runtime_files().items():
         if "/kernels/" not in name and "/tokenizer/" not in name:
             path = build / name
@@ -67,8 +95,8 @@ def write_build(build: Path) -> None:
         (build / source).parent.mkdir(exist_ok=True)
         (build / source).write_bytes(runtime_files()[source])
     shutil.copy(HERE / "fake_network.c", build / "network.c")
-    shutil.copy(HERE / "fake_tokenizer.c", build)
-    shutil.copy(HERE / "network.h", build)
+    for name in ("fake_tokenizer.c", "network.h", "probe.c", "probe.h"):
+        shutil.copy(HERE / name, build)
     (build / "sram.bin").write_bytes(image_of(SRAM, weight_bytes(1)))
     (build / "mram.bin").write_bytes(image_of(MRAM, weight_bytes(2, LETTERS)))
 
@@ -109,6 +137,11 @@ class FakeNetwork:
 @pytest.fixture(scope="session")
 def fake_network() -> FakeNetwork:
     return FakeNetwork((weight_bytes(1), weight_bytes(2, LETTERS)))
+
+
+@pytest.fixture(scope="session")
+def machine_of_chip() -> MachineMap:
+    return map_of_chip()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@
 #include "aretusa/image.h"
 #include "aretusa/kernels.h"
 #include "aretusa/profile.h"
+#include "probe.h"
 
 enum {
     VOCABULARY = 96,
@@ -94,7 +95,7 @@ enum fault {
     FAULT_LATE_HANG = 89, /* the last core never arrives at position 5 */
     FAULT_L1 = 90,        /* the last core writes one byte past L1 */
     FAULT_MRAM = 91,      /* core 1 writes a read-only memory */
-    FAULT_STACK = 92,     /* core 1 recurses without end */
+    FAULT_STACK = 92,     /* the core that the last token names recurses without end */
     FAULT_NULL = 93,      /* core 0 writes through a null pointer with a small offset */
     FAULT_HANG = 94,      /* the last core never arrives at the barrier */
     FAULT_RACE = 95       /* all cores write one word */
@@ -108,7 +109,7 @@ static uint32_t dive(volatile uint32_t *above, uint32_t depth)
     return depth > 1000000 ? frame[0] : dive(frame, depth + 1) + frame[depth % 64];
 }
 
-static void make_fault(const struct art_team *team, int32_t token)
+static void make_fault(const struct art_team *team, int32_t token, int32_t victim)
 {
     volatile uint8_t *l1 = art_platform_memory(ART_MEMORY_L1);
     volatile uint8_t *mram = art_platform_memory(ART_MEMORY_MRAM);
@@ -119,7 +120,7 @@ static void make_fault(const struct art_team *team, int32_t token)
         l1[art_platform_memory_bytes(ART_MEMORY_L1)] = 1;
     } else if (token == FAULT_MRAM && team->core == 1) {
         mram[8192] = 1;
-    } else if (token == FAULT_STACK && team->core == 1) {
+    } else if (token == FAULT_STACK && team->core == (uint32_t)victim) {
         l1[0] = (uint8_t)dive(&word, 0);
     } else if (token == FAULT_NULL && team->core == 0) {
         *(volatile uint8_t *)(uintptr_t)(word + 16) = 1;
@@ -135,9 +136,10 @@ void art_network_forward(const struct art_team *team, const int32_t *tokens, uin
                          uint32_t position)
 {
     if (position == 0) {
-        make_fault(team, tokens[0]);
+        make_fault(team, tokens[0], tokens[count - 1]);
+        probe(team, tokens, count);
     } else if (position == 5 && cache()[0] == mix(FAULT_LATE_HANG, 0)) {
-        make_fault(team, FAULT_HANG);
+        make_fault(team, FAULT_HANG, 0);
     }
     if (position == 0 && team->core == 0) {
         cache()[CANARY_OFFSET / 4] = CANARY;

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aretusa.errors import ToolchainError, UsageError
+from aretusa.errors import CapacityError, ToolchainError, UsageError
 from aretusa.execution.firmware import Platform, build_firmware
 from aretusa.execution.machine import run_host, run_qemu
 from aretusa.execution.request import IdSegment, RunRequest, TextSegment
@@ -67,13 +68,29 @@ def test_an_error_of_the_compiler_is_quoted(own_build: Path) -> None:
 
 
 @pytest.mark.qemu
-def test_a_program_that_is_too_large_does_not_link(own_build: Path) -> None:
+def test_a_program_that_is_too_large_lacks_bytes(own_build: Path) -> None:
     script = own_build / "link.ld"
-    script.write_text(script.read_text().replace("LENGTH = 524288", "LENGTH = 512"))
+    text = script.read_text()
+    script.write_text(re.sub(r"(PROGRAM .* LENGTH =) \d+", r"\1 8192", text))
 
-    with pytest.raises(ToolchainError) as caught:
+    with pytest.raises(CapacityError) as caught:
         build_firmware(own_build, Platform.QEMU)
-    assert "region `TEXT' overflowed" in caught.value.why
+    assert caught.value.code == "E0407"
+    assert caught.value.free_bytes == 8192
+    assert caught.value.missing_bytes % 4096 == 0
+    script.write_text(re.sub(r"(PROGRAM .* LENGTH =) \d+", rf"\1 {caught.value.need_bytes}", text))
+    build_firmware(own_build, Platform.QEMU)
+
+
+@pytest.mark.qemu
+def test_the_monitor_cannot_call_into_the_program(own_build: Path) -> None:
+    console = own_build / "runtime/src/platform/qemu_virt/console.c"
+    console.write_text(
+        console.read_text().replace("bytes, count);", "bytes, art_platform_memory_bytes(0));", 1)
+    )
+
+    with pytest.raises(ToolchainError, match="prohibited cross reference"):
+        build_firmware(own_build, Platform.QEMU)
 
 
 def test_another_directory_is_no_build_directory(tmp_path: Path) -> None:

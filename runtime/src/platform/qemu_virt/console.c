@@ -15,14 +15,16 @@ static void print_byte(char byte)
     uart()[0] = (uint8_t)byte;
 }
 
-void art_platform_print(const char *bytes, uint32_t count)
+void monitor_print(const char *bytes, uint32_t count)
 {
+    const char *text = monitor_readable(bytes, count);
+
     for (uint32_t i = 0; i < count; i++) {
-        print_byte(bytes[i]);
+        print_byte(text[i]);
     }
 }
 
-void virt_print_text(const char *text)
+void monitor_print_text(const char *text)
 {
     while (*text != '\0') {
         print_byte(*text);
@@ -30,16 +32,16 @@ void virt_print_text(const char *text)
     }
 }
 
-void virt_print_hex(uint32_t value)
+void monitor_print_hex(uint32_t value)
 {
-    virt_print_text("0x");
+    monitor_print_text("0x");
     for (uint32_t shift = 32; shift > 0; shift -= 4) {
         print_byte("0123456789abcdef"[value >> (shift - 4) & 15]);
     }
 }
 
 /* The machine must not end before its last byte has left. */
-void virt_console_drain(void)
+void monitor_console_drain(void)
 {
     while ((uart()[LINE_STATUS] & TRANSMITTER_EMPTY) == 0) {
     }

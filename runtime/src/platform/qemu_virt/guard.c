@@ -1,116 +1,169 @@
-/* Physical memory protection: each region with its rights, everything else denied, locked so that
- * it holds in machine mode. */
+/* The regions of the address spaces: which pages the program may touch, and what they are called.
+ * Everything else is out of bounds. */
 #include "memory_map.h"
 #include "virt.h"
 
-enum {
-    PMP_READ = 1,
-    PMP_WRITE = 2,
-    PMP_EXECUTE = 4,
-    PMP_NAPOT = 0x18,
-    PMP_LOCK = 0x80,
-    PMP_ENTRIES = 16,
-    NEAR_BYTES = 4096
-};
+enum { NEAR_BYTES = 4096, CAUSE_LOAD = 13 };
 
-struct region {
-    const char *name;
+/* Code, constants and data, of the sizes that the linker found. */
+struct program_part {
     uint32_t base;
-    uint32_t guard_bytes; /* a power of two; 0 for a memory that the build does not have */
-    uint32_t rights;
+    uint32_t bytes;
 };
 
-#define RIGHTS_OF(writable) ((writable) ? PMP_READ | PMP_WRITE : PMP_READ)
+extern const struct program_part art_program_parts[3];
 
-static const struct region regions[] = {
-    {"code", ART_TEXT_BASE, ART_TEXT_BYTES, PMP_READ | PMP_EXECUTE},
-    {"constants", ART_RODATA_BASE, ART_RODATA_BYTES, PMP_READ},
-    {"data", ART_DATA_BASE, ART_DATA_BYTES, PMP_READ | PMP_WRITE},
-    {"l1", ART_L1_BASE, ART_L1_GUARD_BYTES, RIGHTS_OF(ART_L1_WRITABLE)},
-    {"l2", ART_L2_BASE, ART_L2_GUARD_BYTES, RIGHTS_OF(ART_L2_WRITABLE)},
-    {"sram", ART_SRAM_BASE, ART_SRAM_GUARD_BYTES, RIGHTS_OF(ART_SRAM_WRITABLE)},
-    {"mram", ART_MRAM_BASE, ART_MRAM_GUARD_BYTES, RIGHTS_OF(ART_MRAM_WRITABLE)},
-    {"l3", ART_L3_BASE, ART_L3_GUARD_BYTES, RIGHTS_OF(ART_L3_WRITABLE)},
-    {"request", ART_REQUEST_BASE, ART_REQUEST_BYTES, PMP_READ},
-    {"console", VIRT_UART_BASE, VIRT_UART_BYTES, PMP_READ | PMP_WRITE},
-    {"event lines", VIRT_CLINT_BASE, VIRT_CLINT_BYTES, PMP_READ | PMP_WRITE},
-    {"finisher", VIRT_FINISHER_BASE, VIRT_FINISHER_BYTES, PMP_READ | PMP_WRITE},
+/* A memory begins with its image. */
+#define IMAGE(memory)                                                                              \
+    ART_##memory##_BASE, ART_##memory##_READ_ONLY_BYTES, ART_##memory##_RAM, RIGHT_READ
+#define REST(memory)                                                                               \
+    ART_##memory##_BASE + ART_##memory##_READ_ONLY_BYTES,                                          \
+        ART_##memory##_BYTES - ART_##memory##_READ_ONLY_BYTES,                                     \
+        ART_##memory##_RAM + ART_##memory##_READ_ONLY_BYTES, RIGHT_READ | RIGHT_WRITE
+
+static const struct monitor_region memories[] = {
+    {"l1 image", IMAGE(L1)},
+    {"l1", REST(L1)},
+    {"l2 image", IMAGE(L2)},
+    {"l2", REST(L2)},
+    {"sram image", IMAGE(SRAM)},
+    {"sram", REST(SRAM)},
+    {"mram image", IMAGE(MRAM)},
+    {"mram", REST(MRAM)},
+    {"l3 image", IMAGE(L3)},
+    {"l3", REST(L3)},
+    {"request", ART_REQUEST_BASE, ART_REQUEST_BYTES, ART_REQUEST_RAM, RIGHT_READ},
 };
 
-enum { REGIONS = sizeof regions / sizeof regions[0], STACK_ENTRY = REGIONS };
+enum { PARTS = 3, MEMORIES = sizeof memories / sizeof memories[0] };
 
-_Static_assert(STACK_ENTRY < PMP_ENTRIES - 1,
-               "regions, one stack and the entry that denies the rest");
+/* A page table would silently drop the odd bits. */
+#define IS_PAGED(name)                                                                             \
+    (((ART_##name##_BASE | ART_##name##_BYTES | ART_##name##_RAM) & (MONITOR_PAGE_BYTES - 1)) == 0)
 
-/* A misaligned entry would silently cover another range. */
-#define IS_GUARDABLE(base, bytes)                                                                  \
-    (((bytes) & ((bytes) - 1)) == 0 && ((bytes) == 0 || ((base) & ((bytes) - 1)) == 0))
+_Static_assert(IS_PAGED(PROGRAM), "program");
+_Static_assert(IS_PAGED(STACK), "stacks");
+_Static_assert(IS_PAGED(REQUEST), "request");
+_Static_assert(IS_PAGED(L1) && ART_L1_READ_ONLY_BYTES % MONITOR_PAGE_BYTES == 0, "l1");
+_Static_assert(IS_PAGED(L2) && ART_L2_READ_ONLY_BYTES % MONITOR_PAGE_BYTES == 0, "l2");
+_Static_assert(IS_PAGED(SRAM) && ART_SRAM_READ_ONLY_BYTES % MONITOR_PAGE_BYTES == 0, "sram");
+_Static_assert(IS_PAGED(MRAM) && ART_MRAM_READ_ONLY_BYTES % MONITOR_PAGE_BYTES == 0, "mram");
+_Static_assert(IS_PAGED(L3) && ART_L3_READ_ONLY_BYTES % MONITOR_PAGE_BYTES == 0, "l3");
 
-_Static_assert(IS_GUARDABLE(ART_TEXT_BASE, ART_TEXT_BYTES), "code");
-_Static_assert(IS_GUARDABLE(ART_RODATA_BASE, ART_RODATA_BYTES), "constants");
-_Static_assert(IS_GUARDABLE(ART_DATA_BASE, ART_DATA_BYTES), "data");
-_Static_assert(IS_GUARDABLE(ART_STACK_BASE, ART_STACK_BYTES), "stacks");
-_Static_assert(IS_GUARDABLE(ART_REQUEST_BASE, ART_REQUEST_BYTES), "request");
-_Static_assert(IS_GUARDABLE(ART_L1_BASE, ART_L1_GUARD_BYTES), "l1");
-_Static_assert(IS_GUARDABLE(ART_L2_BASE, ART_L2_GUARD_BYTES), "l2");
-_Static_assert(IS_GUARDABLE(ART_SRAM_BASE, ART_SRAM_GUARD_BYTES), "sram");
-_Static_assert(IS_GUARDABLE(ART_MRAM_BASE, ART_MRAM_GUARD_BYTES), "mram");
-_Static_assert(IS_GUARDABLE(ART_L3_BASE, ART_L3_GUARD_BYTES), "l3");
-
-static struct region stack_region(uint32_t hart)
+uint32_t monitor_region_count(void)
 {
-    return (struct region){"stack", virt_stack_base(hart), ART_STACK_BYTES, PMP_READ | PMP_WRITE};
+    return PARTS + MEMORIES;
 }
 
-void virt_guard_install(uint32_t hart)
+struct monitor_region monitor_shared_region(uint32_t index)
 {
-    uint32_t addresses[PMP_ENTRIES] = {0};
-    uint32_t configuration[PMP_ENTRIES / 4] = {0};
+    static const char *const names[PARTS] = {"code", "constants", "data"};
+    static const uint8_t rights[PARTS] = {RIGHT_READ | RIGHT_EXECUTE, RIGHT_READ,
+                                          RIGHT_READ | RIGHT_WRITE};
 
-    for (uint32_t i = 0; i <= STACK_ENTRY; i++) {
-        const struct region region = i < REGIONS ? regions[i] : stack_region(hart);
+    if (index >= PARTS) {
+        return memories[index - PARTS];
+    }
 
-        if (region.guard_bytes != 0) {
-            addresses[i] = (region.base | (region.guard_bytes / 2 - 1)) >> 2;
-            configuration[i / 4] |= (PMP_LOCK | PMP_NAPOT | region.rights) << (i % 4 * 8);
+    const struct program_part part = art_program_parts[index];
+
+    return (struct monitor_region){
+        names[index],  part.base, part.bytes, part.base - ART_PROGRAM_BASE + ART_PROGRAM_RAM,
+        rights[index],
+    };
+}
+
+/* The first hart's stack is the last, so that each overflow meets a stack that is not mapped. */
+struct monitor_region monitor_stack(uint32_t hart)
+{
+    const uint32_t offset = (ART_STACK_COUNT - 1 - hart) * ART_STACK_BYTES;
+
+    return (struct monitor_region){
+        "stack",
+        ART_STACK_BASE + offset,
+        ART_STACK_BYTES,
+        ART_STACK_RAM + offset,
+        RIGHT_READ | RIGHT_WRITE,
+    };
+}
+
+static bool holds(const struct monitor_region *region, uint32_t address)
+{
+    return address - region->base < region->bytes;
+}
+
+/* The region that an address lies in; one without bytes if there is none. */
+static struct monitor_region region_of(uint32_t hart, uint32_t address)
+{
+    struct monitor_region region = monitor_stack(hart);
+
+    for (uint32_t i = 0; !holds(&region, address); i++) {
+        if (i == monitor_region_count()) {
+            return (struct monitor_region){0};
         }
+        region = monitor_shared_region(i);
     }
-    addresses[PMP_ENTRIES - 1] = UINT32_MAX;
-    configuration[PMP_ENTRIES / 4 - 1] |= (uint32_t)(PMP_LOCK | PMP_NAPOT) << 24;
-    virt_pmp_write(addresses, configuration);
+    return region;
 }
 
-/* Say where an address is relative to a region. Returns false if it is not near. */
-static bool explain(const struct region *region, uint32_t address)
+/* start.S has moved the program's pc to what follows the call. */
+static uint32_t pc_of_call(void)
 {
-    const uint32_t offset = address - region->base;
+    uint32_t pc = 0;
 
-    if (region->guard_bytes == 0) {
-        return false;
-    }
-    if (offset < region->guard_bytes) {
-        virt_print_text(", in ");
-    } else if (offset - region->guard_bytes < NEAR_BYTES) {
-        virt_print_text(", past the end of ");
-    } else if (region->base - address <= NEAR_BYTES) {
-        virt_print_text(", below ");
-    } else {
-        return false;
-    }
-    virt_print_text(region->name);
-    return true;
+    __asm__("csrr %0, mepc" : "=r"(pc));
+    return pc - 4;
 }
 
-void virt_guard_explain(uint32_t hart, uint32_t address)
+/* Regions that touch in the program's addresses touch in RAM, too. */
+const void *monitor_readable(const void *address, uint32_t bytes)
 {
-    const struct region own_stack = stack_region(hart);
+    const uint32_t start = (uint32_t)(uintptr_t)address;
+    const struct monitor_region first = region_of(monitor_hart(), start);
+    uint32_t done = 0;
 
-    if (explain(&own_stack, address)) {
+    while (done < bytes) {
+        const struct monitor_region region = region_of(monitor_hart(), start + done);
+
+        if (region.bytes == 0) {
+            monitor_trap(CAUSE_LOAD, pc_of_call(), start + done);
+        }
+        done = region.base + region.bytes - start;
+    }
+    return (const void *)(uintptr_t)(first.ram + (start - first.base));
+}
+
+/* Say where an address is relative to a region, if it is near. */
+static void explain(const struct monitor_region *region, uint32_t address)
+{
+    if (region->bytes == 0) {
         return;
     }
-    for (uint32_t i = 0; i < REGIONS; i++) {
-        if (explain(&regions[i], address)) {
-            return;
-        }
+    if (holds(region, address)) {
+        monitor_print_text(", in ");
+    } else if (address - (region->base + region->bytes) < NEAR_BYTES) {
+        monitor_print_text(", past the end of ");
+    } else if (region->base - address <= NEAR_BYTES) {
+        monitor_print_text(", below ");
+    } else {
+        return;
+    }
+    monitor_print_text(region->name);
+}
+
+void monitor_explain(uint32_t hart, uint32_t address)
+{
+    const struct monitor_region stack = monitor_stack(hart);
+    const struct monitor_region inside = region_of(hart, address);
+
+    if (inside.bytes != 0) {
+        explain(&inside, address);
+        return;
+    }
+    explain(&stack, address);
+    for (uint32_t i = 0; i < monitor_region_count(); i++) {
+        const struct monitor_region region = monitor_shared_region(i);
+
+        explain(&region, address);
     }
 }

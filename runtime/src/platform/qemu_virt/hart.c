@@ -5,32 +5,27 @@
 
 #define MIE_SOFTWARE 8u
 
-extern uint32_t art_bss_start[];
-extern uint32_t art_bss_end[];
-
 static volatile uint32_t core_count;
 static volatile uint32_t arrived[ART_CORES_MAX];
 static volatile uint32_t released;
 
 _Static_assert(ART_CORES_MAX == ART_STACK_COUNT, "one stack per core");
 
-uint32_t virt_stack_base(uint32_t hart)
+/* In user mode an enabled interrupt would be taken, so event lines end a sleep only in here. */
+static void listen(void)
 {
-    return ART_STACK_BASE + hart * ART_STACK_BYTES;
+    __asm__ volatile("csrw mie, %0" ::"r"(MIE_SOFTWARE));
 }
 
-static void clear_bss(void)
+static void stop_listening(void)
 {
-    for (uint32_t *word = art_bss_start; word < art_bss_end; word++) {
-        *word = 0;
-    }
+    __asm__ volatile("csrw mie, zero");
 }
 
 /* As the request says; one core is enough to report that the request is impossible. */
 static uint32_t cores_of_request(void)
 {
-    uint32_t bytes = 0;
-    const struct art_request *request = art_platform_request(&bytes);
+    const struct art_request *request = (const void *)(uintptr_t)ART_REQUEST_RAM;
     const bool is_sound = request->magic == ART_REQUEST_MAGIC && request->cores >= 1 &&
                           request->cores <= ART_CORES_MAX;
 
@@ -39,54 +34,52 @@ static uint32_t cores_of_request(void)
 
 static void start_team(void)
 {
-    clear_bss();
-    core_count = cores_of_request();
-    virt_fence();
-    for (uint32_t hart = 1; hart < core_count; hart++) {
-        *virt_event(hart) = 1;
+    const uint32_t cores = cores_of_request();
+
+    monitor_build_spaces(cores);
+    core_count = cores;
+    monitor_fence();
+    for (uint32_t hart = 1; hart < cores; hart++) {
+        *monitor_event(hart) = 1;
     }
 }
 
 static _Noreturn void park(void)
 {
-    __asm__ volatile("csrw mie, zero");
+    stop_listening();
     while (true) {
-        virt_wait_for_event();
+        monitor_sleep();
     }
 }
 
 /* Sleep until another hart sets the event line. */
 static void await_start(uint32_t hart)
 {
-    while (*virt_event(hart) == 0) {
-        virt_wait_for_event();
+    listen();
+    while (*monitor_event(hart) == 0) {
+        monitor_sleep();
     }
-    *virt_event(hart) = 0;
-    virt_fence();
+    *monitor_event(hart) = 0;
+    stop_listening();
+    monitor_fence();
 }
 
-_Noreturn void virt_hart_main(uint32_t hart)
+_Noreturn void monitor_main(uint32_t hart)
 {
-    __asm__ volatile("csrw mie, %0" ::"r"(MIE_SOFTWARE));
-    virt_guard_install(hart);
     if (hart == 0) {
         start_team();
     } else {
         await_start(hart);
     }
 
-    const struct art_team team = {.core = hart, .cores = core_count};
-    const enum art_exit code = art_program(&team);
+    const struct monitor_region stack = monitor_stack(hart);
 
-    if (hart == 0) {
-        art_platform_exit(code);
-    }
-    park();
+    monitor_enter_program(hart, core_count, stack.base + stack.bytes, monitor_space(hart));
 }
 
-static bool have_all_arrived(const struct art_team *team, uint32_t round)
+static bool have_all_arrived(uint32_t round)
 {
-    for (uint32_t core = 1; core < team->cores; core++) {
+    for (uint32_t core = 1; core < core_count; core++) {
         if (arrived[core] != round) {
             return false;
         }
@@ -96,64 +89,65 @@ static bool have_all_arrived(const struct art_team *team, uint32_t round)
 
 /* Clearing the event line before looking loses no event: one that comes after the look ends the
  * sleep at once. */
-static void gather_and_release(const struct art_team *team, uint32_t round)
+static void gather_and_release(uint32_t round)
 {
-    *virt_event(0) = 0;
-    virt_fence();
-    while (!have_all_arrived(team, round)) {
-        virt_wait_for_event();
-        *virt_event(0) = 0;
-        virt_fence();
+    *monitor_event(0) = 0;
+    monitor_fence();
+    while (!have_all_arrived(round)) {
+        monitor_sleep();
+        *monitor_event(0) = 0;
+        monitor_fence();
     }
-    virt_fence();
+    monitor_fence();
     released = round;
-    virt_fence();
-    for (uint32_t core = 1; core < team->cores; core++) {
-        *virt_event(core) = 1;
+    monitor_fence();
+    for (uint32_t core = 1; core < core_count; core++) {
+        *monitor_event(core) = 1;
     }
 }
 
-void art_platform_barrier(const struct art_team *team)
+static void await_release(uint32_t core, uint32_t round)
 {
-    const uint32_t core = team->core;
+    *monitor_event(0) = 1;
+    while (released != round) {
+        monitor_sleep();
+        *monitor_event(core) = 0;
+        monitor_fence();
+    }
+    monitor_fence();
+}
+
+void monitor_barrier(void)
+{
+    const uint32_t core = monitor_hart();
     const uint32_t round = arrived[core] + 1;
 
-    virt_fence();
+    listen();
+    monitor_fence();
     arrived[core] = round;
-    virt_fence();
+    monitor_fence();
     if (core == 0) {
-        gather_and_release(team, round);
-        return;
+        gather_and_release(round);
+    } else {
+        await_release(core, round);
     }
-    *virt_event(0) = 1;
-    while (released != round) {
-        virt_wait_for_event();
-        *virt_event(core) = 0;
-        virt_fence();
-    }
-    virt_fence();
+    stop_listening();
 }
 
-uint64_t art_platform_instructions(void)
-{
-    uint32_t high = 0;
-    uint32_t low = 0;
-    uint32_t again = 0;
-
-    do {
-        __asm__ volatile("csrr %0, minstreth" : "=r"(high));
-        __asm__ volatile("csrr %0, minstret" : "=r"(low));
-        __asm__ volatile("csrr %0, minstreth" : "=r"(again));
-    } while (high != again);
-    return (uint64_t)high << 32 | low;
-}
-
-_Noreturn void art_platform_exit(enum art_exit code)
+_Noreturn void monitor_end(enum art_exit code)
 {
     volatile uint32_t *finisher = (volatile uint32_t *)(uintptr_t)VIRT_FINISHER_BASE;
 
-    virt_record_close();
-    virt_console_drain();
+    monitor_record_close();
+    monitor_console_drain();
     *finisher = code == ART_EXIT_OK ? 0x5555u : (uint32_t)code << 16 | 0x3333u;
+    park();
+}
+
+_Noreturn void monitor_finish(enum art_exit code)
+{
+    if (monitor_hart() == 0) {
+        monitor_end(code);
+    }
     park();
 }

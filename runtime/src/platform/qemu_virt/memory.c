@@ -1,7 +1,7 @@
-/* The chip's memories and the request block, as windows of the board's RAM. */
+/* The program's side of the emulated chip: its memories lie at the chip's own addresses, everything
+ * else is a call of the monitor (program.S). */
 #include "aretusa/generate.h"
 #include "memory_map.h"
-#include "virt.h"
 
 static const struct {
     uint32_t base;
@@ -28,4 +28,31 @@ const void *art_platform_request(uint32_t *bytes)
 {
     *bytes = ART_REQUEST_BYTES;
     return (const void *)(uintptr_t)ART_REQUEST_BASE;
+}
+
+uint64_t art_platform_instructions(void)
+{
+    uint32_t high = 0;
+    uint32_t low = 0;
+    uint32_t again = 0;
+
+    do {
+        __asm__ volatile("csrr %0, instreth" : "=r"(high));
+        __asm__ volatile("csrr %0, instret" : "=r"(low));
+        __asm__ volatile("csrr %0, instreth" : "=r"(again));
+    } while (high != again);
+    return (uint64_t)high << 32 | low;
+}
+
+/* The machine ends with core 0; the others sleep until then. Written in assembly. */
+_Noreturn void virt_finish(enum art_exit code);
+
+/* Entered by program.S. */
+_Noreturn void virt_program_main(uint32_t core, uint32_t cores);
+
+_Noreturn void virt_program_main(uint32_t core, uint32_t cores)
+{
+    const struct art_team team = {.core = core, .cores = cores};
+
+    virt_finish(art_program(&team));
 }

@@ -12,31 +12,32 @@ static bool open_file(void)
     const uint32_t arguments[3] = {(uint32_t)(uintptr_t)file_name, MODE_WRITE_BINARY,
                                    sizeof file_name - 1};
 
-    handle = virt_semihost(SYS_OPEN, arguments);
+    handle = monitor_semihost(SYS_OPEN, arguments);
     is_open = handle != UINT32_MAX;
     return is_open;
 }
 
-void art_platform_record(const void *bytes, uint32_t count)
+void monitor_record(const void *bytes, uint32_t count)
 {
     if (!is_open && !open_file()) {
-        art_platform_exit(ART_EXIT_RECORD);
+        monitor_end(ART_EXIT_RECORD);
     }
 
-    const uint32_t arguments[3] = {handle, (uint32_t)(uintptr_t)bytes, count};
+    const void *payload = monitor_readable(bytes, count);
+    const uint32_t arguments[3] = {handle, (uint32_t)(uintptr_t)payload, count};
 
     /* The answer is the number of bytes that were not written. */
-    if (virt_semihost(SYS_WRITE, arguments) != 0) {
-        art_platform_exit(ART_EXIT_RECORD);
+    if (monitor_semihost(SYS_WRITE, arguments) != 0) {
+        monitor_end(ART_EXIT_RECORD);
     }
 }
 
-void virt_record_close(void)
+void monitor_record_close(void)
 {
     if (is_open) {
         const uint32_t arguments[1] = {handle};
 
         is_open = false;
-        virt_semihost(SYS_CLOSE, arguments);
+        monitor_semihost(SYS_CLOSE, arguments);
     }
 }

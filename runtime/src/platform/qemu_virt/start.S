@@ -1,7 +1,10 @@
-/* Every hart starts here; the ELF entry is not consulted. */
+/* Every hart starts here in machine mode; the ELF entry is not consulted. */
+#include "calls.h"
 #include "memory_map.h"
 
-    .section .text.start, "ax"
+#define STACK_BYTES 1024
+
+    .section .text.monitor_start, "ax"
     .globl _start
 _start:
     csrw mie, zero
@@ -11,42 +14,57 @@ _start:
 
     la t0, trap_entry
     csrw mtvec, t0
-    li t0, 0x2000 /* mstatus.FS = initial */
-    csrs mstatus, t0
-    csrw fcsr, zero
-
-    .option push
-    .option norelax
-    la gp, __global_pointer$
-    .option pop
-
-    addi t1, a0, 1
-    li t0, ART_STACK_BYTES
-    mul t0, t0, t1
-    li sp, ART_STACK_BASE
-    add sp, sp, t0
-
-    slli t1, t1, 10
-    la t0, trap_stacks
-    add t0, t0, t1
-    csrw mscratch, t0
-    tail virt_hart_main
+    call own_stack
+    csrw mscratch, sp
+    tail monitor_main
 
 park:
     wfi
     j park
 
-/* The hart's own stack may be what is broken, so a trap has another. A trap while one is handled ends
- * the machine without a word. */
+/* Sets sp to the end of the monitor's stack of this hart. */
+own_stack:
+    csrr t0, mhartid
+    addi t0, t0, 1
+    li t1, STACK_BYTES
+    mul t0, t0, t1
+    la sp, stacks
+    add sp, sp, t0
+    ret
+
+/* A call has the registers of a C call, so that only sp, pc and ra are kept here. */
     .balign 4
 trap_entry:
     csrrw sp, mscratch, sp
+    csrr t0, mcause
+    addi t0, t0, -8
+    bnez t0, fault
+    li t0, CALL_COUNT
+    bgeu a7, t0, fault
+    addi sp, sp, -16
+    sw ra, 12(sp)
+    csrr t0, mepc
+    addi t0, t0, 4
+    csrw mepc, t0
+    la t0, calls
+    slli a7, a7, 2
+    add t0, t0, a7
+    lw t0, 0(t0)
+    jalr t0
+    lw ra, 12(sp)
+    addi sp, sp, 16
+    csrrw sp, mscratch, sp
+    mret
+
+/* Nothing goes on after a fault; one of the monitor may have left any sp and mscratch. */
+fault:
     la t0, trap_again
     csrw mtvec, t0
+    call own_stack
     csrr a0, mcause
     csrr a1, mepc
     csrr a2, mtval
-    tail virt_trap
+    tail monitor_trap
 
     .balign 4
 trap_again:
@@ -55,29 +73,36 @@ trap_again:
     sw t1, 0(t0)
     j park
 
-/* void virt_pmp_write(const uint32_t *addresses, const uint32_t *configuration); 16 and 4 words.
- * Entry 15 denies the rest, so its word comes last. */
-    .globl virt_pmp_write
-virt_pmp_write:
-    .set index, 0
-    .rept 16
-    lw t0, index * 4(a0)
-    csrw 0x3b0 + index, t0
-    .set index, index + 1
-    .endr
-    .set index, 0
-    .rept 4
-    lw t0, index * 4(a1)
-    csrw 0x3a0 + index, t0
-    .set index, index + 1
-    .endr
-    ret
+/* _Noreturn void monitor_enter_program(uint32_t core, uint32_t cores, uint32_t stack_end,
+ *                                      uint32_t space);
+ * User mode reaches what the page tables say; without an entry of its protection unit it would reach
+ * nothing. It may read the instruction counter. */
+    .globl monitor_enter_program
+monitor_enter_program:
+    csrw satp, a3
+    sfence.vma
+    li t0, -1
+    csrw pmpaddr0, t0
+    li t0, 0x1f /* all addresses: read, write, execute */
+    csrw pmpcfg0, t0
+    li t0, 4 /* instret */
+    csrw mcounteren, t0
+    csrw scounteren, t0
+    li t0, 0x1800 /* mstatus.MPP = user */
+    csrc mstatus, t0
+    li t0, 0x2000 /* mstatus.FS = initial */
+    csrs mstatus, t0
+    csrw fcsr, zero
+    li t0, ART_PROGRAM_BASE
+    csrw mepc, t0
+    mv sp, a2
+    mret
 
-/* uint32_t virt_semihost(uint32_t operation, const void *arguments); the three instructions are the
- * call's mark and must be uncompressed, in one page. */
+/* uint32_t monitor_semihost(uint32_t operation, const void *arguments); the three instructions are
+ * the call's mark and must be uncompressed, in one page. */
     .balign 16
-    .globl virt_semihost
-virt_semihost:
+    .globl monitor_semihost
+monitor_semihost:
     .option push
     .option norvc
     slli x0, x0, 0x1f
@@ -86,7 +111,16 @@ virt_semihost:
     .option pop
     ret
 
-    .section .bss.trap_stacks, "aw", @nobits
+    .section .rodata.calls, "a"
+    .balign 4
+calls:
+    .word monitor_barrier
+    .word monitor_print
+    .word monitor_record
+    .word monitor_end
+    .word monitor_finish
+
+    .section .bss.stacks, "aw", @nobits
     .balign 16
-trap_stacks:
-    .space 1024 * ART_STACK_COUNT
+stacks:
+    .space STACK_BYTES * ART_STACK_COUNT
