@@ -80,12 +80,13 @@ def check_job(registers: NDArray[np.uint32], windows: Windows) -> JobAccess:
     extent = _extent(value)
     _check_constants(value, extent)
     source = WeightSource(value[Register.CONFIG] >> 9 & 1)
-    inputs = _input_range(value, extent)
+    used_inputs = _input_range(value, extent, extent.in_channels)
+    inputs = _input_range(value, extent, _channels_read(extent))
     outputs = _output_range(value, extent)
     weights = _weight_range(value, extent, source)
     _check_l1(inputs, windows, "inputs")
     _check_l1(outputs, windows, "outputs")
-    _require(not _overlap(inputs, outputs), "outputs lie on inputs")
+    _require(not _overlap(used_inputs, outputs), "outputs lie on inputs")
     if source is WeightSource.L1:
         _check_l1(weights, windows, "weights")
         _require(not _overlap(weights, outputs), "outputs lie on weights")
@@ -166,17 +167,20 @@ def _weight_range(value: dict[Register, int], extent: _Extent, source: WeightSou
     return range(start, start + extent.out_channels * _channel_bytes(extent))
 
 
-def _input_range(value: dict[Register, int], extent: _Extent) -> range:
+def _channels_read(extent: _Extent) -> int:
     """A 3x3 tile that is not the last one is read 32 channels wide, the last four for nothing."""
+    if extent.mode is Mode.DENSE_3X3 and extent.in_tiles > 1:
+        return max(extent.in_channels, 28 * (extent.in_tiles - 2) + 32)
+    return extent.in_channels
+
+
+def _input_range(value: dict[Register, int], extent: _Extent, channels: int) -> range:
     border = 2 if extent.mode is Mode.DENSE_3X3 else 0
     start = value[Register.INPUT] & L1_ADDRESS_MASK
     last_pixel = (extent.out_rows + border - 1) * value[Register.INPUT_ROW_STRIDE] + (
         extent.out_cols + border - 1
     ) * value[Register.INPUT_PIXEL_STRIDE]
-    reach = extent.in_channels
-    if extent.mode is Mode.DENSE_3X3 and extent.in_tiles > 1:
-        reach = max(reach, 28 * (extent.in_tiles - 2) + 32)
-    return range(start, start + last_pixel + reach)
+    return range(start, start + last_pixel + channels)
 
 
 def _output_range(value: dict[Register, int], extent: _Extent) -> range:

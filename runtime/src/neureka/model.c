@@ -114,7 +114,8 @@ bool art_neureka_model_run(const uint32_t registers[ART_NEUREKA_REGISTERS],
 {
     struct neureka_job job;
     if (!is_known(registers) || !decode(registers, &job) || !locate(registers, memories, &job) ||
-        share->last_channel > job.out_channels || share->step == 0) {
+        share->first_channel > share->last_channel || share->last_channel > job.out_channels ||
+        share->step == 0) {
         return false;
     }
     if (job.is_1x1) {

@@ -50,6 +50,18 @@ def test_the_bytes_are_those_of_the_layer(case: LayerCase) -> None:
     assert behind == (4 - last_tile if is_wide else 0)
 
 
+def test_bytes_that_are_read_for_nothing_may_be_outputs_but_lie_in_l1() -> None:
+    """Of 29 channels, the first tile of 28 reads 32."""
+    shape = gemv_3x3(1, 9 * 29, 4)
+    end = shape.input_bytes
+    access = check_job(job_registers(shape, weights=0, inputs=3, outputs=3 + end), CHIP)
+    assert access.inputs.stop == 3 + end + 3
+    at = CHIP.l1_bytes - end
+    check_job(job_registers(shape, weights=0, inputs=at - 3, outputs=0), CHIP)
+    with pytest.raises(JobError, match="inputs end"):
+        check_job(job_registers(shape, weights=0, inputs=at, outputs=0), CHIP)
+
+
 @given(case=layer_cases(), register=st.sampled_from(Register), bit=st.integers(0, 31))
 def test_no_flipped_bit_goes_unnoticed(case: LayerCase, register: Register, bit: int) -> None:
     """Every one-bit fault is refused or is another legal job on visibly other bytes."""

@@ -39,8 +39,9 @@ ALIGN_BYTES: Final = 16
 
 
 def sources() -> list[str]:
-    """The C files of the engine."""
-    return [str(path) for path in sorted((RUNTIME / "src" / "neureka").glob("*.c"))]
+    """The C files of the job builder and the model."""
+    names = ("job.c", "model.c", "model_1x1.c", "model_3x3.c")
+    return [str(RUNTIME / "src" / "neureka" / name) for name in names]
 
 
 class Shape(ctypes.Structure):

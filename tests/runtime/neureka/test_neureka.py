@@ -119,6 +119,7 @@ def test_c_refuses_jobs_that_leave_their_memories(library: HostLibrary, mode: Mo
     assert (whole.l1 == before).all()
 
 
+@pytest.mark.slow
 def test_no_byte_outside_its_memories_is_touched(
     sanitized: SanitizedProgram, tmp_path: Path
 ) -> None:
