@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aretusa.execution.records import RunRecords
 
-THREADS: Final = 2
+THREADS: Final = (2, 1)  # one thread waits for nobody, so that other work disturbs it less
 NEW_TOKENS: Final = 33  # the first belongs to the prompt
 REPEATS: Final = 5
 
@@ -70,24 +70,29 @@ class HostSpeed:
         return next((at for at, (a, b) in enumerate(pairs) if a != b), len(self.ours[0].tokens))
 
 
-def measure_host(subject: Subject, *, has_reference: bool) -> HostSpeed:
-    """Runs in turn; the reference reads GGUF only."""
+def measure_host(subject: Subject, *, has_reference: bool) -> tuple[HostSpeed, ...]:
+    """One comparison per number of threads; the reference reads GGUF only."""
+    missing = "" if has_reference else "it reads no safetensors"
+    _run(subject, 1, THREADS[0])  # builds the program
+    return tuple(_compare(subject, threads, missing) for threads in THREADS)
+
+
+def _compare(subject: Subject, threads: int, missing: str) -> HostSpeed:
+    """Runs in turn, as long as there is a reference."""
     ours: list[HostRun] = []
     theirs: list[ReferenceRun] = []
-    missing = "" if has_reference else "it reads no safetensors"
-    _run(subject, 1)  # builds the program
     for _ in range(REPEATS):
-        ours.append(_measure(subject))
+        ours.append(_measure(subject, threads))
         if missing:
             continue
-        found = run_reference(subject, PROMPT, NEW_TOKENS, threads=THREADS)
+        found = run_reference(subject, PROMPT, NEW_TOKENS, threads=threads)
         if isinstance(found, NotMeasured):
             missing = found.reason
             theirs.clear()
         else:
             theirs.append(found)
     return HostSpeed(
-        threads=THREADS,
+        threads=threads,
         decoded=NEW_TOKENS - 1,
         ours=tuple(ours),
         theirs=tuple(theirs),
@@ -95,10 +100,10 @@ def measure_host(subject: Subject, *, has_reference: bool) -> HostSpeed:
     )
 
 
-def _measure(subject: Subject) -> HostRun:
+def _measure(subject: Subject, threads: int) -> HostRun:
     """A run with its tokens timed by their text, and one without them for the processor's time."""
-    short_cpu_s = _run(subject, 1).cpu_s
-    run = _run(subject, NEW_TOKENS)
+    short_cpu_s = _run(subject, 1, threads).cpu_s
+    run = _run(subject, NEW_TOKENS, threads)
     return HostRun(
         prompt=list(run.records.prompt),
         tokens=[token.token for token in run.records.tokens],
@@ -116,7 +121,7 @@ class _Run:
     cpu_s: float
 
 
-def _run(subject: Subject, tokens: int) -> _Run:
+def _run(subject: Subject, tokens: int, threads: int) -> _Run:
     request = RunRequest(
         segments=(TextSegment(PROMPT, begin=True),), max_new_tokens=tokens, ignore_stop=True
     )
@@ -126,7 +131,7 @@ def _run(subject: Subject, tokens: int) -> _Run:
         subject.build,
         request,
         on_text=lambda _: times.append(time.monotonic()),
-        threads=THREADS,
+        threads=threads,
     )
     assert outcome.records is not None, "every run here records"
     spent = _children_cpu_s() - before

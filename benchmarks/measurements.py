@@ -24,7 +24,7 @@ class Measured:
     compiled: CompileCost | None = None
     emulated: EmulatedCost | None = None
     boot: BootCost | None = None
-    host: HostSpeed | None = None
+    host: tuple[HostSpeed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

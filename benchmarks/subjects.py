@@ -8,7 +8,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 WORK: Final = ROOT / "build" / "benchmarks"  # ignored by git
-PROMPT: Final = "The ship left the harbour at dawn, and the people on the shore waved."
+PROMPT: Final = "We hold these truths to be self-evident, that all men are created equal, that"
 MIB: Final = 1 << 20
 
 
