@@ -179,4 +179,5 @@ def _host(subject: Subject, host: HostSpeed) -> Iterator[str]:
         f"processor time {host.cpu_ratio():.3f}. The ids of the prompt are {same}; the first "
         f"{host.common_tokens()} of {len(host.ours[0].tokens)} tokens are alike."
     )
-    yield from paragraph(f"llama.cpp reports: {host.theirs[0].system.strip(' |\n')}")
+    features = host.theirs[0].system.strip(" |\n")
+    yield from paragraph(f"llama.cpp reports: {features}")
