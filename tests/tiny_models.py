@@ -233,6 +233,7 @@ def write_build(graph: Graph, build: Path, config: LlamaConfig | None = None) ->
         options=OptionsRecord(
             weights="w8",
             requantise=False,
+            engine="cluster",
             context=graph.context,
             chunk=graph.chunk_max,
             target=plan.target.name,
@@ -242,6 +243,12 @@ def write_build(graph: Graph, build: Path, config: LlamaConfig | None = None) ->
     )
     write_project(project, build, lambda _: None)
     return build
+
+
+def copy_build(build: Path, place: Path) -> Path:
+    """A copy without the working directories of runs that happen at the same time."""
+    ignored = shutil.ignore_patterns("run-*")
+    return shutil.copytree(build, place, symlinks=True, ignore=ignored)
 
 
 def lend_programs(donor: Path, build: Path) -> None:

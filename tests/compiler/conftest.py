@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from tiny_models import donor_build, write_model
+from tiny_models import copy_build, donor_build, write_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +20,7 @@ def tiny_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def own_build(tiny_build: Path, tmp_path: Path) -> Path:
     """A copy of the tiny build that a test may damage."""
-    return shutil.copytree(tiny_build, tmp_path / "own" / "build", symlinks=True)
+    return copy_build(tiny_build, tmp_path / "own" / "build")
 
 
 @pytest.fixture(scope="session")

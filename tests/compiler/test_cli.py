@@ -579,6 +579,7 @@ def test_nobody_needs_to_read_the_output(tiny_model: Path) -> None:
     assert err == ""
 
 
+@pytest.mark.slow
 def test_the_module_runs_too() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "aretusa", "--version"],
@@ -591,6 +592,7 @@ def test_the_module_runs_too() -> None:
     assert done.stdout.startswith("aretusa ")
 
 
+@pytest.mark.slow
 def test_the_command_line_does_not_load_what_it_seldom_needs() -> None:
     script = "import sys, aretusa.cli; print([m for m in ('torch', 'onnx') if m in sys.modules])"
     done = subprocess.run(

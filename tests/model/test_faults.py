@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tiny_models import copy_build
 
 from aretusa.errors import ExitCode, FirmwareError
 from aretusa.execution.firmware import Platform
@@ -26,7 +26,7 @@ def run(build: Path, platform: Platform) -> None:
 def test_one_to_eight_flipped_bits_are_seen_on_the_host(
     image: str, donor: Path, tmp_path: Path
 ) -> None:
-    build = shutil.copytree(donor, tmp_path / "build", symlinks=True)
+    build = copy_build(donor, tmp_path / "build")
     data = (build / image).read_bytes()
     random = np.random.default_rng(len(data))
     (header_bytes,) = np.frombuffer(data, "<u4", 1, 8)
@@ -47,7 +47,7 @@ def test_one_to_eight_flipped_bits_are_seen_on_the_host(
 def test_a_flipped_bit_is_seen_on_the_emulated_chip(
     image: str, donor: Path, tmp_path: Path
 ) -> None:
-    build = shutil.copytree(donor, tmp_path / "build", symlinks=True)
+    build = copy_build(donor, tmp_path / "build")
     data = bytearray((build / image).read_bytes())
     data[-5] ^= 0x40
     (build / image).write_bytes(data)

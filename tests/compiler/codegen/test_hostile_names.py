@@ -79,7 +79,12 @@ def test_unknown_keys_of_the_configuration_reach_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["quotes", "shell", "make", "unicode", "blanks", "option", "format"]
+    "name",
+    [
+        *("quotes", "unicode"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("shell", "make", "blanks")),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("option", "format")),
+    ],
 )
 def test_a_build_directory_with_an_odd_name_builds_and_runs(
     name: str, tmp_path: Path, tiny_build: Path
