@@ -17,6 +17,7 @@ from aretusa.execution.firmware import Platform
 from aretusa.failures import report_failure
 from aretusa.ir.text import print_graph
 from aretusa.manifest import read_manifest
+from aretusa.neureka.linear import Engine
 from aretusa.options import DEFAULT_CHUNK, CompileOptions
 from aretusa.passes.pipeline import LOWERING
 from aretusa.tokenizer.chat import SMOLLM2_SYSTEM
@@ -67,6 +68,7 @@ def compile_command(
     requantise: Annotated[
         bool, typer.Option(help="Quantise codes of a quantised checkpoint anew.")
     ] = False,
+    engine: Annotated[Engine, typer.Option(help="What runs the linear layers.")] = Engine.CLUSTER,
     context: Annotated[
         Optional[int],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(help="Positions of the KV cache; 512 or what the model allows."),
@@ -87,7 +89,12 @@ def compile_command(
     """
     del debug
     options = CompileOptions(
-        weights=weights, requantise=requantise, context=context, chunk=chunk, target=target
+        weights=weights,
+        requantise=requantise,
+        engine=engine,
+        context=context,
+        chunk=chunk,
+        target=target,
     )
 
     stages = ["all", *(step.name for step in LOWERING)]

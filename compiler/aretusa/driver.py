@@ -20,6 +20,7 @@ from aretusa.manifest import (
     OptionsRecord,
     read_manifest,
 )
+from aretusa.mapping.assign import map_engines
 from aretusa.memory.plan import plan_memory
 from aretusa.options import CompileOptions
 from aretusa.passes.pipeline import LOWERING, run_passes
@@ -119,6 +120,7 @@ def _read_inputs(model: Path, options: CompileOptions) -> _Inputs:
     resolved = OptionsRecord(
         weights=options.weights,
         requantise=options.requantise,
+        engine=options.engine.value,
         context=options.context_for(checkpoint.config.max_positions),
         chunk=options.chunk,
         target=target.name,
@@ -155,6 +157,7 @@ def _decide(inputs: _Inputs, options: CompileOptions, observe: Observer | None) 
     graph = declare_quantised(graph, weights)
     check_accumulators(graph)
     graph = run_passes(graph, LOWERING, observe)
+    graph, _ = map_engines(graph, inputs.target, options.engine)
     rolled = roll(graph)
     plan = plan_memory(
         graph,

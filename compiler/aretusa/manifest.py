@@ -44,6 +44,7 @@ class OptionsRecord(Record):
 
     weights: str
     requantise: bool
+    engine: str
     context: int
     chunk: int
     target: str

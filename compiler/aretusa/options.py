@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aretusa.errors import UsageError
+from aretusa.neureka.linear import Engine
 from aretusa.quantization.schemes import SCHEMES, Scheme
 
 CONTEXT_MAX: Final = 4096  # 4096 * 4095 * 127 < 2**31: attention's integer sums stay exact
@@ -22,6 +23,7 @@ class CompileOptions:
 
     weights: str = "w8"
     requantise: bool = False
+    engine: Engine = Engine.CLUSTER
     context: int | None = None
     chunk: int = DEFAULT_CHUNK
     target: str = "siracusa"

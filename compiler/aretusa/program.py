@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,12 @@ from aretusa.frontend.rope_tables import RopeTables
 from aretusa.ir.text import parse_graph
 from aretusa.ir.types import DenseType, VectorType
 from aretusa.manifest import GRAPH_FILE, read_manifest
+from aretusa.memory.engine_pieces import engine_pieces
 from aretusa.memory.matrix_parts import BLOCK_ROWS, matrix_parts
 from aretusa.memory.plan import ROPE_COSINE, ROPE_SINE, matrix_biases
+from aretusa.neureka.linear import unpack_for
 from aretusa.quantization.layout import PackedMatrix, unpack_matrix
-from aretusa.quantization.schemes import CHANNEL, container_bits
+from aretusa.quantization.schemes import CHANNEL, QuantisedMatrix, container_bits
 from aretusa.tokenizer_files import read_copied_tokenizer
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from aretusa.ir.graph import Graph
     from aretusa.manifest import Manifest
-    from aretusa.quantization.schemes import QuantisedMatrix
+    from aretusa.memory.engine_pieces import EnginePiece
     from aretusa.tokenizer.model import TokenizerModel
 
     F32 = NDArray[np.float32]
@@ -92,10 +94,49 @@ class ImageWeights:
         return array
 
     def _unpack(self, name: str) -> None:
+        """Put a matrix together from its rows on N-EUREKA and on the cluster."""
         kind = self.graph.weight_types()[name]
         assert isinstance(kind, DenseType), f"{name} is not a matrix"
         bias_name = matrix_biases(self.graph).get(name)
-        parts = matrix_parts(kind, has_bias=bias_name is not None)
+        piece = engine_pieces(self.graph).get(name)
+        found: list[tuple[QuantisedMatrix, F32 | None]] = []
+        if piece is not None:
+            found.append(self._unpack_engine(piece, kind))
+            kind = replace(kind, rows=kind.rows - piece.rows)
+        if kind.rows:
+            found.append(self._unpack_cluster(name, kind, has_bias=bias_name is not None))
+        self._matrices[name] = _join([matrix for matrix, _ in found])
+        if bias_name is not None:
+            parts = [bias for _, bias in found if bias is not None]
+            self._vectors[bias_name] = np.concatenate(parts)
+
+    def _unpack_engine(
+        self, piece: EnginePiece, kind: DenseType
+    ) -> tuple[QuantisedMatrix, F32 | None]:
+        words = self._array(piece.codes_name, _Part("u1", 0, (piece.codes_bytes,)))
+        codes = unpack_for(
+            piece.engine,
+            words,  # type: ignore[arg-type]
+            piece.rows,
+            kind.depth,
+            kind.bits,
+        )
+        stored = codes.astype(np.int16) + kind.zero
+        matrix = QuantisedMatrix(
+            codes=stored.astype(np.uint8) if kind.zero else stored.astype(np.int8),
+            scales=self._array(piece.channels_name, _Part("<f4", 0, (piece.rows,))),
+            minimums=None,
+            bits=kind.bits,
+            group=kind.group,
+            zero=kind.zero,
+        )
+        bias = _Part("<f4", 4 * piece.rows, (piece.rows,))
+        return matrix, self._array(piece.channels_name, bias) if piece.has_bias else None
+
+    def _unpack_cluster(
+        self, name: str, kind: DenseType, *, has_bias: bool
+    ) -> tuple[QuantisedMatrix, F32 | None]:
+        parts = matrix_parts(kind, has_bias=has_bias)
         blocks = -(-kind.rows // BLOCK_ROWS)
         if container_bits(kind.bits) == 4:
             codes = _Part("<u4", 0, (blocks, kind.depth))
@@ -107,21 +148,29 @@ class ImageWeights:
             scales = _Part("<f2", parts.scales_offset, (blocks, kind.groups, BLOCK_ROWS))
         minimums = _Part("<f2", parts.minimums_offset, scales.shape)
         bias = _Part("<f4", parts.bias_offset, (blocks, BLOCK_ROWS))
-        matrix, unpacked_bias = unpack_matrix(
+        return unpack_matrix(
             PackedMatrix(
                 codes=self._array(name, codes),  # type: ignore[arg-type]
                 scales=self._array(name, scales),
                 minimums=self._array(name, minimums) if kind.has_minimum else None,  # type: ignore[arg-type]
-                bias=None if bias_name is None else self._array(name, bias),
+                bias=self._array(name, bias) if has_bias else None,
                 rows=kind.rows,
                 depth=kind.depth,
                 group=kind.group,
                 zero=kind.zero,
             )
         )
-        self._matrices[name] = matrix
-        if bias_name is not None and unpacked_bias is not None:
-            self._vectors[bias_name] = unpacked_bias
+
+
+def _join(parts: list[QuantisedMatrix]) -> QuantisedMatrix:
+    """The rows of all parts, one below the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return replace(
+        parts[0],
+        codes=np.concatenate([part.codes for part in parts]),
+        scales=np.concatenate([part.scales for part in parts]),
+    )
 
 
 @dataclass

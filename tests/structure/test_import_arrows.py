@@ -23,7 +23,9 @@ ARROWS: Final[dict[str, set[str]]] = {
     "quantization": {"errors", "frontend", "ir"},
     "passes": {"ir"},
     "schedule": {"ir"},
-    "memory": {"errors", "ir", "quantization", "schedule", "target"},
+    "neureka": set(),
+    "memory": {"errors", "ir", "neureka", "quantization", "schedule", "target"},
+    "mapping": {"ir", "memory", "neureka", "quantization", "target"},
     "manifest": {"errors", "memory", "target"},
     "codegen": {
         "errors",
@@ -31,6 +33,7 @@ ARROWS: Final[dict[str, set[str]]] = {
         "ir",
         "manifest",
         "memory",
+        "neureka",
         "quantization",
         "resources",
         "schedule",

@@ -11,6 +11,7 @@ from aretusa.codegen.views import BodyView, CallView
 from aretusa.ir import ops
 from aretusa.ir.types import TOKENS, DType
 from aretusa.memory.lifetimes import scratch_bytes, scratch_name
+from aretusa.neureka.linear import group_tokens
 from aretusa.schedule.epochs import epochs
 from aretusa.schedule.roll import HIDDEN
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from aretusa.ir.graph import Graph
     from aretusa.ir.ops import Op
     from aretusa.ir.types import Value
+
+
+def engine_table(weight: str) -> str:
+    """Key of the table of a weight's rows that run on N-EUREKA."""
+    return f"{weight.removesuffix('.weight')}.engine"
 
 
 def float_literal(value: float) -> str:
@@ -58,7 +64,7 @@ class CallWriter:
                     op.out, "embed", table=self._table(op.table), out=self._data(op.out)
                 )
             case ops.Linear():
-                return self._linear(op)
+                return self._linear(op) if op.engine is None else self._engine_linear(op, number)
             case ops.RmsNormQuantise():
                 return self._view(
                     op.out,
@@ -117,6 +123,23 @@ class CallWriter:
             src=self._place(op.src),
             table=self._table(op.weight),
             residual=residual,
+            out=self._data(op.out),
+        )
+
+    def _engine_linear(self, op: ops.Linear, number: int) -> CallView:
+        engine_rows, rows = op.engine_rows or 0, op.out.type.depth
+        return self._view(
+            op.out,
+            "linear_engine",
+            name=op.weight.removesuffix(".weight"),
+            depth=op.src.type.depth,
+            src=self._place(op.src),
+            engine=self._table(engine_table(op.weight)),
+            table=self._table(op.weight) if engine_rows < rows else "",
+            rows=rows,
+            group_tokens=group_tokens(engine_rows, self.graph.chunk_max),
+            residual="NULL" if op.residual is None else self._data(op.residual),
+            scratch=self._scratch(op, number),
             out=self._data(op.out),
         )
 

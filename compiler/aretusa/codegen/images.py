@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import mmap
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+import numpy as np
+
 from aretusa.ir.types import DenseType
+from aretusa.memory.engine_pieces import EnginePiece, engine_pieces
 from aretusa.memory.matrix_parts import matrix_parts
 from aretusa.memory.plan import (
     IMAGE_CHUNK_BYTES,
@@ -19,6 +22,7 @@ from aretusa.memory.plan import (
     image_header_bytes,
     matrix_biases,
 )
+from aretusa.neureka.linear import pack_for
 from aretusa.quantization.crc import crc32c, crc32c_chunks
 from aretusa.quantization.layout import pack_matrix
 from aretusa.target.description import MemoryId
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from aretusa.frontend.rope_tables import RopeTables
@@ -109,6 +112,8 @@ class ImageWriter:
             yield 0, self.source.rope().cosine.astype("<f4").tobytes()
         elif region.name == ROPE_SINE:
             yield 0, self.source.rope().sine.astype("<f4").tobytes()
+        elif region.name in self._pieces:
+            yield from self._engine_parts(self._pieces[region.name], region.name)
         else:
             kind = self.graph.weight_types()[region.name]
             if isinstance(kind, DenseType):
@@ -116,10 +121,35 @@ class ImageWriter:
             else:
                 yield 0, self.source.vector(region.name).astype("<f4").tobytes()
 
+    @property
+    def _pieces(self) -> dict[str, EnginePiece]:
+        """Pieces on N-EUREKA by the names of their two regions."""
+        found = engine_pieces(self.graph).values()
+        return {name: p for p in found for name in (p.codes_name, p.channels_name)}
+
+    def _engine_parts(self, piece: EnginePiece, name: str) -> Iterator[tuple[int, bytes]]:
+        matrix = self.source.matrix(piece.weight)
+        if name == piece.codes_name:
+            codes = (matrix.codes[: piece.rows].astype(np.int16) - matrix.zero).astype(np.int8)
+            yield 0, pack_for(piece.engine, codes, matrix.bits).tobytes()
+            return
+        yield 0, matrix.scales[: piece.rows].astype("<f4").tobytes()
+        bias = self._bias(piece.weight)
+        if bias is not None:
+            yield 4 * piece.rows, bias[: piece.rows].astype("<f4").tobytes()
+
+    def _bias(self, weight: str) -> NDArray[np.float32] | None:
+        name = matrix_biases(self.graph).get(weight)
+        return None if name is None else self.source.vector(name)
+
     def _matrix_parts(self, name: str, kind: DenseType) -> Iterator[tuple[int, bytes]]:
-        bias_name = matrix_biases(self.graph).get(name)
-        bias = None if bias_name is None else self.source.vector(bias_name)
-        packed = pack_matrix(self.source.matrix(name), bias)
+        matrix, bias = self.source.matrix(name), self._bias(name)
+        piece = engine_pieces(self.graph).get(name)
+        if piece is not None:
+            rest = np.arange(piece.rows, matrix.rows)
+            matrix, bias = matrix.select_rows(rest), None if bias is None else bias[rest]
+            kind = replace(kind, rows=matrix.rows)
+        packed = pack_matrix(matrix, bias)
         parts = matrix_parts(kind, has_bias=bias is not None)
         yield 0, packed.codes.tobytes()
         yield parts.scales_offset, packed.scales.tobytes()

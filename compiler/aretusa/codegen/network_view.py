@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from aretusa.codegen.calls import CallWriter
+from aretusa.codegen.calls import CallWriter, engine_table
 from aretusa.codegen.naming import Names
 from aretusa.codegen.render import hex_literal
 from aretusa.codegen.views import (
+    EngineTableView,
+    EngineView,
     LayerOrderView,
     MatrixTableView,
     MatrixView,
@@ -17,6 +20,7 @@ from aretusa.codegen.views import (
 )
 from aretusa.ir import ops
 from aretusa.ir.types import DenseType
+from aretusa.memory.engine_pieces import engine_pieces
 from aretusa.memory.plan import (
     ROPE_COSINE,
     ROPE_SINE,
@@ -27,6 +31,7 @@ from aretusa.memory.plan import (
     RegionKind,
     matrix_biases,
 )
+from aretusa.neureka.registers import Mode
 from aretusa.quantization.schemes import CHANNEL, container_bits
 from aretusa.schedule.roll import layer_cache, layer_weight
 from aretusa.target.description import MemoryId
@@ -53,6 +58,7 @@ class NetworkViewBuilder:
         self.profile: list[str] = []
         self.types = graph.weight_types()
         self.biases = matrix_biases(graph)
+        self.pieces = engine_pieces(graph)
 
     def build(
         self, *, tool: str, scheme: str, model_hash: str, stop_tokens: Sequence[int]
@@ -84,6 +90,7 @@ class NetworkViewBuilder:
             places=rope,
             matrices=tuple(table for table in tables if isinstance(table, MatrixTableView)),
             vectors=tuple(table for table in tables if isinstance(table, PlaceTableView)),
+            engines=tuple(self._engine_tables()),
             caches=tuple(self._cache_tables()),
             embed=bodies[0],
             kinds=tuple(bodies[1:-1]),
@@ -100,6 +107,7 @@ class NetworkViewBuilder:
             workspace=self._place("workspace", workspace),
             workspace_bytes=workspace.size_bytes,
             stop_tokens=tuple(stop_tokens),
+            sram_weights_offset=hex_literal(self._weights_offset(MemoryId.SRAM, 0)),
             profile_rows=len(self.profile),
         )
 
@@ -143,11 +151,56 @@ class NetworkViewBuilder:
         """One table per role and kind of layer, one row for weights outside the layers."""
         outside = _weights_of((*self.rolled.prologue, *self.rolled.epilogue))
         for name in outside:
-            yield self._table(name, [name])
+            if self._on_cluster(name):
+                yield self._table(name, [name])
         for index, kind in enumerate(self.rolled.kinds):
             for role in _weights_of(kind.ops):
                 names = [layer_weight(role, layer) for layer in kind.layers]
-                yield self._table(self._prefix(index) + role, names)
+                if self._on_cluster(names[0]):
+                    yield self._table(self._prefix(index) + role, names)
+
+    def _on_cluster(self, name: str) -> bool:
+        """Whether the cluster reads any row of a weight."""
+        matrix, piece = self.types[name], self.pieces.get(name)
+        return piece is None or (isinstance(matrix, DenseType) and piece.rows < matrix.rows)
+
+    def _engine_tables(self) -> Iterator[EngineTableView]:
+        """Rows on N-EUREKA, one table per role and kind of layer."""
+        for name in _weights_of((*self.rolled.prologue, *self.rolled.epilogue)):
+            if name in self.pieces:
+                yield self._engine_table(name, [name])
+        for index, kind in enumerate(self.rolled.kinds):
+            for role in _weights_of(kind.ops):
+                names = [layer_weight(role, layer) for layer in kind.layers]
+                if names[0] in self.pieces:
+                    yield self._engine_table(self._prefix(index) + role, names)
+
+    def _engine_table(self, key: str, weights: Sequence[str]) -> EngineTableView:
+        name = self.names.identifier("weight", engine_table(key))
+        return EngineTableView(name=name, rows=tuple(map(self._engine_row, weights)))
+
+    def _engine_row(self, weight: str) -> EngineView:
+        piece, matrix = self.pieces[weight], self.types[weight]
+        assert isinstance(matrix, DenseType), f"{weight} is not a matrix"
+        codes = self.plan.region(piece.codes_name)
+        channels = self.plan.region(piece.channels_name)
+        is_1x1 = piece.engine.mode is Mode.DENSE_1X1
+        return EngineView(
+            mode="ART_NEUREKA_1X1" if is_1x1 else "ART_NEUREKA_3X3",
+            bits=matrix.bits,
+            has_bias=int(piece.has_bias),
+            rows=piece.rows,
+            depth=matrix.depth,
+            weights_offset=hex_literal(self._weights_offset(codes.memory, codes.offset_bytes)),
+            memory=_memory(channels),
+            channels=hex_literal(channels.offset_bytes),
+        )
+
+    def _weights_offset(self, memory: MemoryId, offset_bytes: int) -> int:
+        """Where the engine sees a byte of its weight memory."""
+        target = self.plan.target
+        first = target.memory(MemoryId.MRAM).base_address
+        return target.memory(memory).base_address + offset_bytes - first
 
     def _table(self, key: str, weights: Sequence[str]) -> MatrixTableView | PlaceTableView:
         name = self.names.identifier("weight", key)
@@ -160,6 +213,8 @@ class NetworkViewBuilder:
     def _matrix(self, name: str) -> MatrixView:
         matrix, region = self.types[name], self.plan.region(name)
         assert isinstance(matrix, DenseType), f"{name} is not a matrix"
+        if name in self.pieces:
+            matrix = replace(matrix, rows=matrix.rows - self.pieces[name].rows)
         form = "CHANNEL" if matrix.group == CHANNEL else "GROUP"
         parts = {
             (False, False): "0",

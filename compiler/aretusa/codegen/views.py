@@ -29,6 +29,28 @@ class MatrixView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineView:
+    """One row of a table of matrices that run on N-EUREKA."""
+
+    mode: str
+    bits: int
+    has_bias: int
+    rows: int
+    depth: int
+    weights_offset: str
+    memory: str
+    channels: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTableView:
+    """A table of such matrices that play one role, one row per layer of a kind."""
+
+    name: str
+    rows: tuple[EngineView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixTableView:
     """A table of matrices that play one role, one row per layer of a kind."""
 
@@ -72,6 +94,9 @@ class CallView:
     rope: bool = False
     keys: str = ""
     values: str = ""
+    engine: str = ""
+    rows: int = 0
+    group_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +131,7 @@ class NetworkView:
     buffers: tuple[PlaceView, ...]
     places: tuple[PlaceView, ...]
     matrices: tuple[MatrixTableView, ...]
+    engines: tuple[EngineTableView, ...]
     vectors: tuple[PlaceTableView, ...]
     caches: tuple[PlaceTableView, ...]
     embed: BodyView
@@ -119,4 +145,5 @@ class NetworkView:
     workspace: PlaceView
     workspace_bytes: int
     stop_tokens: tuple[int, ...]
+    sram_weights_offset: str
     profile_rows: int

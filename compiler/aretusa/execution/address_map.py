@@ -90,6 +90,10 @@ class MachineMap:
         return self.windows[MEMORIES.index(memory)]
 
 
+# QEMU puts its device tree below the end of the RAM, at a multiple of 2 MiB: room for it.
+DEVICE_TREE_BYTES: Final = 4 * MIB
+
+
 def machine_map(needs: Sequence[MemoryNeed]) -> MachineMap:
     """Place everything; `needs` are all five memories in any order.
 
@@ -123,7 +127,7 @@ def machine_map(needs: Sequence[MemoryNeed]) -> MachineMap:
         request=request,
         monitor=monitor,
         table_count=tables,
-        ram_bytes=-(-(address - RAM_BASE) // MIB) * MIB,
+        ram_bytes=-(-(address + DEVICE_TREE_BYTES - RAM_BASE) // MIB) * MIB,
     )
 
 

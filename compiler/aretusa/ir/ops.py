@@ -34,13 +34,19 @@ class RmsNorm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linear:
-    """out[t, r] = residual[t, r] + sum over k of weight[r, k] * src[t, k] + bias[r]."""
+    """out[t, r] = residual[t, r] + sum over k of weight[r, k] * src[t, k] + bias[r].
+
+    The first `engine_rows` rows run on `engine` (a name of mapping.Engine), the others on the
+    cluster; None before engines are chosen and where the cluster runs all.
+    """
 
     layer: int | None
     src: Value
     weight: str
     bias: str | None
     residual: Value | None
+    engine: str | None = None
+    engine_rows: int | None = None
     out: Value
 
 

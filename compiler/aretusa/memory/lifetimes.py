@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from aretusa.ir import ops
@@ -9,6 +10,7 @@ from aretusa.ir.ops import inputs, result
 from aretusa.ir.types import value_size_bytes
 from aretusa.memory.placement import Buffer
 from aretusa.memory.scratch import attention_scratch_bytes, quantise_scratch_bytes
+from aretusa.neureka.linear import sums_bytes
 from aretusa.schedule.epochs import epochs
 from aretusa.schedule.roll import HIDDEN
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from aretusa.ir.graph import Graph
     from aretusa.ir.ops import Op
+    from aretusa.ir.types import Value
     from aretusa.schedule.roll import RolledGraph
 
 EXTERNAL: Final = frozenset({"tokens"})  # handed in by the token loop
@@ -41,6 +44,8 @@ def scratch_bytes(op: Op, graph: Graph) -> int:
             return attention_scratch_bytes(
                 tokens=chunk, heads=heads, kv_heads=kv_heads, context=graph.context
             )
+        case ops.Linear(engine_rows=rows) if rows is not None:
+            return sums_bytes(rows, chunk)
         case (
             ops.Embed()
             | ops.Linear()
@@ -69,9 +74,8 @@ def buffers(graph: Graph, rolled: RolledGraph) -> list[Buffer]:
     end = longest + len(epochs(rolled.epilogue))
     found: dict[str, Buffer] = {}
     for start, body in bodies:
-        for name, size_bytes, step in _uses(graph, body, start):
-            first, last = (0, end) if name == HIDDEN else (step, step)
-            _widen(found, Buffer(name, size_bytes, first, last))
+        for use in _uses(graph, body, start):
+            _widen(found, replace(use, first=0, last=end) if use.name == HIDDEN else use)
     return list(found.values())
 
 
@@ -82,19 +86,26 @@ def _widen(found: dict[str, Buffer], use: Buffer) -> None:
         max(known.size_bytes, use.size_bytes),
         min(known.first, use.first),
         max(known.last, use.last),
+        known.needs_l1 or use.needs_l1,
     )
 
 
-def _uses(graph: Graph, body: Sequence[Op], start: int) -> Iterator[tuple[str, int, int]]:
-    """(buffer, bytes, epoch) for every touch."""
+def _uses(graph: Graph, body: Sequence[Op], start: int) -> Iterator[Buffer]:
+    """Every touch as a buffer of one epoch."""
     index = 0
     for step, epoch in enumerate(epochs(body), start):
         for op in epoch:
             out = result(op)
             for value in (*inputs(op), *(() if out is None else (out,))):
                 if value.name not in EXTERNAL:
-                    yield value.name, value_size_bytes(value.type, graph.chunk_max), step
+                    size_bytes = value_size_bytes(value.type, graph.chunk_max)
+                    yield Buffer(value.name, size_bytes, step, step, _is_engine_input(op, value))
             scratch = scratch_bytes(op, graph)
             if scratch:
-                yield scratch_name(index), scratch, step
+                bound = isinstance(op, ops.Linear)
+                yield Buffer(scratch_name(index), scratch, step, step, bound)
             index += 1
+
+
+def _is_engine_input(op: Op, value: Value) -> bool:
+    return isinstance(op, ops.Linear) and op.engine is not None and value == op.src

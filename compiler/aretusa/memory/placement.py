@@ -19,6 +19,7 @@ class Buffer:
     size_bytes: int
     first: int
     last: int
+    needs_l1: bool = False  # N-EUREKA reaches no other memory for activations
 
     def overlaps(self, other: Buffer) -> bool:
         """Whether both are alive at some step."""
@@ -43,9 +44,14 @@ def align(offset_bytes: int) -> int:
     return -(-offset_bytes // ALIGN_BYTES) * ALIGN_BYTES
 
 
-def place(buffers: Sequence[Buffer], capacity_bytes: int) -> tuple[list[Slot], list[Buffer]]:
-    """First fit in order of falling size; returns the slots and the buffers that found no room."""
-    slots: list[Slot] = []
+def place(
+    buffers: Sequence[Buffer], capacity_bytes: int, fixed: Sequence[Slot] = ()
+) -> tuple[list[Slot], list[Buffer]]:
+    """First fit in order of falling size, around `fixed` slots, which come first in the result.
+
+    Returns the slots and the buffers that found no room.
+    """
+    slots: list[Slot] = list(fixed)
     homeless: list[Buffer] = []
     for buffer in sorted(buffers, key=lambda b: (-b.size_bytes, b.first, b.name)):
         offset = _first_gap(buffer, slots)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from aretusa.errors import CapacityError
 from aretusa.ir import ops
 from aretusa.ir.types import DenseType
+from aretusa.memory.engine_pieces import engine_pieces
 from aretusa.memory.lifetimes import buffers
 from aretusa.memory.matrix_parts import matrix_parts
-from aretusa.memory.placement import Slot, align, peak_bytes, place
+from aretusa.memory.placement import Buffer, Slot, align, peak_bytes, place
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ ROPE_SINE: Final = "rope.sine"
 TOKENIZER: Final = "tokenizer"
 WORKSPACE: Final = "workspace"
 
+_ENGINE: Final = (MemoryId.MRAM, MemoryId.SRAM)  # N-EUREKA reads weights from nowhere else
 _HOT: Final = (MemoryId.MRAM, MemoryId.SRAM, MemoryId.L3)  # read in full for every token
 _COLD: Final = (MemoryId.L3, MemoryId.SRAM, MemoryId.MRAM)  # one row per token
 _SMALL: Final = (MemoryId.L2, MemoryId.L3)
@@ -161,10 +163,13 @@ def _settle(wishes: Iterable[_Wish], free: dict[MemoryId, int]) -> dict[MemoryId
 
 def _place_buffers(graph: Graph, rolled: RolledGraph, target: Target) -> dict[MemoryId, list[Slot]]:
     arenas: dict[MemoryId, list[Slot]] = {memory: [] for memory in MemoryId}
-    homeless = buffers(graph, rolled)
+    wanted = buffers(graph, rolled)
+    bound = _place_bound([buffer for buffer in wanted if buffer.needs_l1], target)
+    homeless = [buffer for buffer in wanted if not buffer.needs_l1]
     for memory in _BUFFERS:
         capacity = target.memory(memory).capacity_bytes
-        arenas[memory], homeless = place(homeless, capacity - image_header_bytes(capacity))
+        fixed = bound if memory is MemoryId.L1 else []
+        arenas[memory], homeless = place(homeless, capacity - image_header_bytes(capacity), fixed)
     if homeless:
         last = target.memory(_BUFFERS[-1])
         together = [slot.buffer for slot in arenas[last.id]] + homeless
@@ -180,6 +185,24 @@ def _place_buffers(graph: Graph, rolled: RolledGraph, target: Target) -> dict[Me
     return arenas
 
 
+def _place_bound(wanted: list[Buffer], target: Target) -> list[Slot]:
+    """Buffers that must lie in L1 get their places first."""
+    l1 = target.memory(MemoryId.L1)
+    free_bytes = l1.capacity_bytes - image_header_bytes(l1.capacity_bytes)
+    slots, homeless = place(wanted, free_bytes)
+    if homeless:
+        together, _ = place(wanted, sum(align(buffer.size_bytes) for buffer in wanted))
+        raise CapacityError(
+            "E0401",
+            what=f"what N-EUREKA reads and writes, with buffer {homeless[0].name!r},",
+            memory="L1",
+            need_bytes=peak_bytes(together),
+            free_bytes=free_bytes,
+            fix="Choose a smaller --chunk, --engine cluster, or a target with more L1",
+        )
+    return slots
+
+
 def _caches(graph: Graph) -> list[_Wish]:
     return [
         _Wish(cache.name, RegionKind.CACHE, cache.size_bytes(graph.context), _SMALL)
@@ -193,12 +216,25 @@ def _constants(graph: Graph, tokenizer_bytes: int) -> list[_Wish]:
     hot = {op.weight for op in graph.ops if isinstance(op, ops.Linear)}
     matrices: dict[bool, list[_Wish]] = {True: [], False: []}
     vectors: list[_Wish] = []
+    engines = engine_pieces(graph)
+    engine_wishes: list[_Wish] = []
     for weight in graph.weights:
         if isinstance(weight.type, DenseType):
             is_hot = weight.name in hot
-            size = matrix_parts(weight.type, has_bias=weight.name in biases).size_bytes
-            preference = _HOT if is_hot else _COLD
-            matrices[is_hot].append(_Wish(weight.name, RegionKind.WEIGHT, size, preference))
+            piece = engines.get(weight.name)
+            rest = weight.type
+            if piece is not None:
+                rest = replace(rest, rows=rest.rows - piece.rows)
+                engine_wishes.append(
+                    _Wish(piece.codes_name, RegionKind.WEIGHT, piece.codes_bytes, _ENGINE)
+                )
+                vectors.append(
+                    _Wish(piece.channels_name, RegionKind.WEIGHT, piece.channels_bytes, _SMALL)
+                )
+            if rest.rows:
+                size = matrix_parts(rest, has_bias=weight.name in biases).size_bytes
+                preference = _HOT if is_hot else _COLD
+                matrices[is_hot].append(_Wish(weight.name, RegionKind.WEIGHT, size, preference))
         elif weight.name not in biases.values():
             vectors.append(_Wish(weight.name, RegionKind.WEIGHT, 4 * weight.type.size, _SMALL))
     rope_bytes = 4 * graph.context * graph.rope_dim // 2
@@ -206,7 +242,7 @@ def _constants(graph: Graph, tokenizer_bytes: int) -> list[_Wish]:
         _Wish(name, RegionKind.TABLE, rope_bytes, _SMALL) for name in (ROPE_COSINE, ROPE_SINE)
     ]
     tokenizer = _Wish(TOKENIZER, RegionKind.TOKENIZER, tokenizer_bytes, _SMALL)
-    return [*vectors, *tables, tokenizer, *matrices[True], *matrices[False]]
+    return [*vectors, *tables, tokenizer, *engine_wishes, *matrices[True], *matrices[False]]
 
 
 def matrix_biases(graph: Graph) -> dict[str, str]:

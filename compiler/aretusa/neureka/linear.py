@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SUMS_BYTES: Final = 32 * 1024  # of L1 for the sums of one layer, both buffers together
+SUMS_BYTES: Final = 24 * 1024  # of L1 for the sums of one layer, both buffers together
 
 
 class Engine(StrEnum):

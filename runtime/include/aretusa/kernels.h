@@ -67,6 +67,25 @@ void art_embed(const struct art_team *team, const struct art_matrix *table, cons
 void art_linear(const struct art_team *team, const struct art_matrix *matrix,
                 const struct art_rows *src, uint32_t tokens, const float *residual, float *out);
 
+/* The same for some rows of a larger matrix: a token's results, and its residuals, are stride
+ * apart. */
+void art_linear_part(const struct art_team *team, const struct art_matrix *matrix,
+                     const struct art_rows *src, uint32_t tokens, uint32_t stride,
+                     const float *residual, float *out);
+
+/* Sums that an engine left, as results: out[t][r] = residual[t][r] + (sums[t][r] * scale of token
+ * t) * scale of row r + bias[r], for rows r; the rows are shared by the cores. */
+struct art_sums {
+    const int32_t *sums; /* [tokens][rows] */
+    const float *scales; /* [rows] */
+    const float *bias;   /* [rows], null when there is none */
+    uint32_t rows;
+};
+
+void art_finish_sums(const struct art_team *team, const struct art_sums *sums,
+                     const float *token_scales, uint32_t tokens, uint32_t stride,
+                     const float *residual, float *out);
+
 struct art_norm_shape {
     uint32_t tokens;
     uint32_t depth;

@@ -29,7 +29,8 @@ struct art_network {
     uint32_t workspace_bytes;
     uint32_t stop_token_count;
     const int32_t *stop_tokens;
-    uint32_t kernel_count; /* rows of the instruction profile */
+    uint32_t sram_weights_offset; /* where the engine sees the SRAM, from the MRAM's first byte */
+    uint32_t kernel_count;        /* rows of the instruction profile */
 };
 
 extern const struct art_network art_network;

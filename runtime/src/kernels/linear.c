@@ -3,12 +3,20 @@
 void art_linear(const struct art_team *team, const struct art_matrix *matrix,
                 const struct art_rows *src, uint32_t tokens, const float *residual, float *out)
 {
+    art_linear_part(team, matrix, src, tokens, matrix->rows, residual, out);
+}
+
+void art_linear_part(const struct art_team *team, const struct art_matrix *matrix,
+                     const struct art_rows *src, uint32_t tokens, uint32_t stride,
+                     const float *residual, float *out)
+{
     const uint32_t blocks = (matrix->rows + ART_BLOCK_ROWS - 1) / ART_BLOCK_ROWS;
     struct art_linear_work work = {.matrix = matrix,
                                    .src = src,
                                    .residual = residual,
                                    .out = out,
                                    .tokens = tokens,
+                                   .stride = stride,
                                    .first_block = blocks * team->core / team->cores,
                                    .last_block = blocks * (team->core + 1) / team->cores};
     work.runs = (matrix->depth + ART_SUM_RUN - 1) / ART_SUM_RUN;

@@ -15,7 +15,7 @@ void art_finish_block(const struct art_linear_work *work, uint32_t block, uint32
 {
     const struct art_matrix *const matrix = work->matrix;
     const uint32_t first = block * ART_BLOCK_ROWS;
-    const uint32_t at = token * matrix->rows + first;
+    const uint32_t at = token * work->stride + first;
     const float scale = work->src->scales[token];
     const float *const residual = work->residual ? work->residual + at : 0;
     float *const out = work->out + at;

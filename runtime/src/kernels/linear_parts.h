@@ -12,6 +12,7 @@ struct art_linear_work {
     const float *residual;
     float *out;
     uint32_t tokens;
+    uint32_t stride; /* from a token's results to the next one's */
     uint32_t first_block;
     uint32_t last_block; /* one past */
     uint32_t runs;       /* sums of a row of src */

@@ -489,5 +489,6 @@ const struct art_network art_network = {
     .workspace_bytes = 65380,
     .stop_token_count = sizeof(stop_tokens) / sizeof(stop_tokens[0]),
     .stop_tokens = stop_tokens,
+    .sram_weights_offset = 0x400000u,
     .kernel_count = NETWORK_PROFILE_ROWS,
 };
