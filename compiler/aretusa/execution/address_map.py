@@ -22,6 +22,11 @@ MIB: Final = 1 << 20
 RAM_BASE: Final = 0x8000_0000  # QEMU's virt board
 RAM_BYTES_MAX: Final = 1 << 31  # what 32-bit addresses leave above RAM_BASE
 
+# QEMU puts its device tree, of up to 1 MiB, at a multiple of 2 MiB below the end of the RAM, but
+# never above DEVICE_TREE_END: a place there stays free.
+DEVICE_TREE_BYTES: Final = 4 * MIB
+DEVICE_TREE_END: Final = 0xC000_0000
+
 STACK_COUNT: Final = 8
 STACK_BYTES: Final = 4096  # of each core
 REQUEST_BASE: Final = 0x2000_0000  # the chip has nothing there
@@ -90,10 +95,6 @@ class MachineMap:
         return self.windows[MEMORIES.index(memory)]
 
 
-# QEMU puts its device tree below the end of the RAM, at a multiple of 2 MiB: room for it.
-DEVICE_TREE_BYTES: Final = 4 * MIB
-
-
 def machine_map(needs: Sequence[MemoryNeed]) -> MachineMap:
     """Place everything; `needs` are all five memories in any order.
 
@@ -116,9 +117,12 @@ def machine_map(needs: Sequence[MemoryNeed]) -> MachineMap:
     address = request.ram_address + request.size_bytes
     windows: dict[str, MemoryWindow] = {}
     for need in needs:
+        size_bytes = _pages(need.size_bytes if need.reserved_bytes else need.used_bytes)
+        address = _beside_device_tree(address, size_bytes)
         windows[need.memory] = _window(need, address)
-        address += _pages(need.size_bytes if need.reserved_bytes else need.used_bytes)
-    _check_ram(address - RAM_BASE)
+        address += size_bytes
+    end = address + DEVICE_TREE_BYTES if address < DEVICE_TREE_END else address
+    _check_ram(end - RAM_BASE)
     by_name = {need.memory: need for need in needs}
     return MachineMap(
         windows=tuple(windows[memory] for memory in MEMORIES),
@@ -127,7 +131,7 @@ def machine_map(needs: Sequence[MemoryNeed]) -> MachineMap:
         request=request,
         monitor=monitor,
         table_count=tables,
-        ram_bytes=-(-(address + DEVICE_TREE_BYTES - RAM_BASE) // MIB) * MIB,
+        ram_bytes=-(-(end - RAM_BASE) // MIB) * MIB,
     )
 
 
@@ -154,6 +158,12 @@ def _check_addresses(needs: Sequence[MemoryNeed]) -> None:
             why=why,
             fix="Correct base_address and size_bytes in the target file.",
         )
+
+
+def _beside_device_tree(address: int, size_bytes: int) -> int:
+    """Where so many bytes of RAM may begin, at the address or later."""
+    room_end = DEVICE_TREE_END - DEVICE_TREE_BYTES
+    return DEVICE_TREE_END if address <= room_end < address + size_bytes else address
 
 
 def _check_ram(need_bytes: int) -> None:

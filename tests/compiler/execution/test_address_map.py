@@ -134,6 +134,20 @@ def test_a_full_l2_ends_a_page_before_the_program() -> None:
     assert full.program.base_address - full.window("l2").end_address == PAGE_BYTES
 
 
+@pytest.mark.parametrize("l3_mib", [1, 3, 100, 990, 1005, 1006, 1007, 1008, 1009, 1010, 1013, 1024])
+def test_qemu_s_device_tree_overwrites_nothing(l3_mib: int) -> None:
+    machine = map_with(need("l3", l3_mib * MIB, size_bytes=1 << 30))
+    top = min(RAM_BASE + machine.ram_bytes, 3072 * MIB)
+
+    # riscv_compute_fdt_addr of QEMU, for every size up to FDT_MAX_SIZE.
+    for size in (1, 8192, MIB):
+        tree = (top - size) // (2 * MIB) * 2 * MIB
+        for area in (*machine.windows, machine.program, machine.stacks, machine.request):
+            assert area.ram_address + area.size_bytes <= tree or tree + size <= area.ram_address
+        assert tree >= machine.monitor.end_address
+    assert machine.ram_bytes <= 2048 * MIB
+
+
 def test_a_large_l3_has_the_page_tables_that_it_needs() -> None:
     machine = map_with(need("l3", 110 * MIB, size_bytes=1 << 30))
 
