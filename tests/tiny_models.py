@@ -230,19 +230,21 @@ def write_build(graph: Graph, build: Path, config: LlamaConfig | None = None) ->
             has_chatml=True,
             stop_tokens=[0, 2],
         ),
-        options=OptionsRecord(
-            weights="w8",
-            requantise=False,
-            engine="cluster",
-            context=graph.context,
-            chunk=graph.chunk_max,
-            target=plan.target.name,
-        ),
+        options=_options_record(graph, plan.target.name),
         input_hash="",
         warnings=list,
     )
     write_project(project, build, lambda _: None)
     return build
+
+
+def _options_record(graph: Graph, target: str) -> OptionsRecord:
+    """The default options, whatever they are, with the graph's context and chunk."""
+    defaults = CompileOptions()
+    values = {name: getattr(defaults, name) for name in OptionsRecord.model_fields}
+    plain = {name: getattr(value, "value", value) for name, value in values.items()}
+    known = {"context": graph.context, "chunk": graph.chunk_max, "target": target}
+    return OptionsRecord(**(plain | known))
 
 
 def copy_build(build: Path, place: Path) -> Path:
