@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 IMAGE_HEADER_BYTES: Final = 64
 IMAGE_CHUNK_BYTES: Final = 65536
+GAP_BYTES: Final = 4096  # free behind an image: no page of an emulated memory is half read-only
 ROPE_COSINE: Final = "rope.cosine"
 ROPE_SINE: Final = "rope.sine"
 TOKENIZER: Final = "tokenizer"
@@ -125,6 +126,7 @@ def plan_memory(
         memory.id: memory.capacity_bytes
         - image_header_bytes(memory.capacity_bytes)
         - align(peak_bytes(arenas[memory.id]))
+        - (GAP_BYTES if memory.id in _SMALL else 0)
         for memory in target.memories
     }
     wishes = [
@@ -253,12 +255,15 @@ def matrix_biases(graph: Graph) -> dict[str, str]:
 
 
 def _lay_out(
-    memory: MemoryId, wishes: Sequence[_Wish], arena: Iterable[Slot], start: int
+    memory: MemoryId, wishes: Sequence[_Wish], arena: Sequence[Slot], start: int
 ) -> list[Region]:
     """Constants first, then caches and workspace, then the arena of the buffers."""
     regions: list[Region] = []
     cursor = start
+    is_behind_image = False
     for wish in sorted(wishes, key=lambda wish: not wish.kind.is_constant):
+        if not wish.kind.is_constant and not is_behind_image:
+            cursor, is_behind_image = cursor + GAP_BYTES, True
         regions.append(
             Region(
                 name=wish.name,
@@ -269,6 +274,8 @@ def _lay_out(
             )
         )
         cursor = align(cursor + wish.size_bytes)
+    if regions and not is_behind_image:
+        cursor += GAP_BYTES
     regions.extend(
         Region(
             name=slot.buffer.name,

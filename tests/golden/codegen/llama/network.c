@@ -100,13 +100,13 @@ static const struct art_place post_attention_layernorm_weight[] = {
 
 /* Key and value caches. */
 static const struct art_place keys_cache[] = {
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0x3a00u},
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4e00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4a00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5e00u},
 };
 
 static const struct art_place values_cache[] = {
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4400u},
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5800u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5400u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x6800u},
 };
 
 /* hidden: f32[tokensx64] */
@@ -485,7 +485,7 @@ const struct art_network art_network = {
     .tokenizer_offset_bytes = 0x15c0u,
     .tokenizer_bytes = 9272,
     .workspace_memory = ART_MEMORY_L2,
-    .workspace_offset_bytes = 0x6200u,
+    .workspace_offset_bytes = 0x7200u,
     .workspace_bytes = 65380,
     .stop_token_count = sizeof(stop_tokens) / sizeof(stop_tokens[0]),
     .stop_tokens = stop_tokens,

@@ -136,21 +136,21 @@ static const struct art_place kind1_post_attention_layernorm_weight[] = {
 
 /* Key and value caches. */
 static const struct art_place kind0_keys_cache[] = {
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0x3c00u},
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0x6400u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4c00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x7400u},
 };
 
 static const struct art_place kind0_values_cache[] = {
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4600u},
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0x6e00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5600u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x7e00u},
 };
 
 static const struct art_place kind1_keys_cache[] = {
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5000u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x6000u},
 };
 
 static const struct art_place kind1_values_cache[] = {
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5a00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x6a00u},
 };
 
 /* hidden: f32[tokensx64] */
@@ -819,7 +819,7 @@ const struct art_network art_network = {
     .tokenizer_offset_bytes = 0x17c0u,
     .tokenizer_bytes = 9272,
     .workspace_memory = ART_MEMORY_L2,
-    .workspace_offset_bytes = 0x7800u,
+    .workspace_offset_bytes = 0x8800u,
     .workspace_bytes = 65380,
     .stop_token_count = sizeof(stop_tokens) / sizeof(stop_tokens[0]),
     .stop_tokens = stop_tokens,
