@@ -24,16 +24,20 @@ REPEATS: Final = 3
 _ALLOCATED: Final = 2  # SHF_ALLOC
 _WRITABLE: Final = 1  # SHF_WRITE
 _EXECUTABLE: Final = 4  # SHF_EXECINSTR
+_MONITOR: Final = ".monitor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElfSize:
-    """Bytes of a firmware by what they are."""
+    """Bytes of a firmware by what they are, in whole pages.
+
+    The monitor is only the emulation's: page tables and the chip's addresses on QEMU's memory.
+    """
 
     code: int
     constants: int
-    data: int  # with an initial value
-    zeroed: int  # without one: variables and stacks
+    variables: int
+    monitor: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ class CompileCost:
 def measure_compile(subject: Subject) -> CompileCost:
     """Compile anew, some times over, then build the firmware anew; the build directory stays."""
     command = [sys.executable, "-m", "aretusa", "compile", subject.checkpoint, "--force", "--quiet"]
-    command += ["-o", str(subject.build.relative_to(ROOT))]
+    command += ["--engine", "cluster", "-o", str(subject.build.relative_to(ROOT))]
     shutil.rmtree(subject.build, ignore_errors=True)
     subject.build.parent.mkdir(parents=True, exist_ok=True)
     runs = [spend(command, cwd=ROOT) for _ in range(REPEATS)]
@@ -97,19 +101,19 @@ def _lines(path: Path) -> int:
 
 
 def elf_size(path: Path) -> ElfSize:
-    """Sizes of the sections that are loaded, without those that lie in the chip's memories."""
-    code = constants = data = zeroed = 0
+    """Sizes of the sections that are loaded or zeroed."""
+    code = constants = variables = monitor = 0
     with path.open("rb") as file:
         for section in ELFFile(file).iter_sections():
             flags, size = section["sh_flags"], section["sh_size"]
             if not flags & _ALLOCATED:
                 continue
-            if section["sh_type"] == "SHT_NOBITS":
-                zeroed += size
+            if section.name.startswith(_MONITOR):
+                monitor += size
             elif flags & _EXECUTABLE:
                 code += size
             elif flags & _WRITABLE:
-                data += size
+                variables += size
             else:
                 constants += size
-    return ElfSize(code=code, constants=constants, data=data, zeroed=zeroed)
+    return ElfSize(code=code, constants=constants, variables=variables, monitor=monitor)

@@ -39,7 +39,7 @@ COMPILED = CompileCost(
     parameters=2000,
     make_wall_s=4.0,
     make_cpu_s=3.0,
-    firmware=ElfSize(code=100, constants=20, data=3, zeroed=4),
+    firmware=ElfSize(code=100, constants=20, variables=3, monitor=4),
 )
 
 
