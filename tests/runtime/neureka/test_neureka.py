@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from count_instructions import MEASURED, measured_jobs
+from count_engine_instructions import MEASURED, measured_jobs
 from engine_cases import LayerCase, layer_case, layer_cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
