@@ -16,7 +16,7 @@ ARROWS: Final[dict[str, set[str]]] = {
     "errors": set(),
     "error_codes": set(),
     "resources": set(),
-    "target": {"errors"},
+    "target": {"errors", "neureka"},
     "ir": set(),
     "frontend": {"errors", "ir"},
     "tokenizer": {"errors", "frontend"},

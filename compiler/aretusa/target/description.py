@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aretusa.neureka.timing import NeurekaTiming
 
 
 class Confidence(Enum):
@@ -107,6 +111,7 @@ class Target:
     dma: Dma
     off_chip: OffChipLink
     clock: Clock
+    neureka: NeurekaTiming
     facts: tuple[Fact, ...]
 
     def memory(self, memory: MemoryId) -> Memory:

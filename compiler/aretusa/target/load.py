@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aretusa.errors import UsageError
+from aretusa.neureka.timing import NeurekaTiming
 from aretusa.target.description import (
     Clock,
     Cluster,
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 
 BUILT_IN: Final = ("siracusa",)
 FILE_BYTES_MAX: Final = 1 << 20
-_SECTIONS: Final = {"cluster": Cluster, "dma": Dma, "off_chip": OffChipLink, "clock": Clock}
+_SECTIONS: Final = {
+    "cluster": Cluster,
+    "dma": Dma,
+    "off_chip": OffChipLink,
+    "clock": Clock,
+    "neureka": NeurekaTiming,
+}
 _ENTRY_KEYS: Final = ("value", "confidence", "source")
 
 Record = TypeVar("Record")
