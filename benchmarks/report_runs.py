@@ -140,13 +140,17 @@ def host_section(models: Iterable[Measured]) -> Iterator[str]:
         "that is meant for RV32, compiled with `gcc -O2`: it has no SIMD kernels and exists to "
         "check bits, not to be fast. llama.cpp uses the vector instructions of this processor and "
         "rounds differently, so that the texts may part. Its seconds include the Python loop "
-        "around each token (`benchmarks/llama_decode.py`). Threads that wait for each other lose "
-        "much when other processes want the cores, and waiting counts as processor time: with such "
-        "a load the lines of one thread are the ones to read."
+        "around each token (`benchmarks/llama_decode.py`). Waiting threads of both give up their "
+        "core (llama.cpp with OMP_WAIT_POLICY=passive unless that is set: its default, spinning, "
+        "is quicker on free cores and far slower on busy ones). With a load the lines of one "
+        "thread are the ones to read."
     )
     for model in models:
         for host in model.host:
             yield from _host(model.subject, host)
+        if model.host and model.host[0].theirs:
+            features = model.host[0].theirs[0].system.strip(" |\n")
+            yield from paragraph(f"llama.cpp reports: {features}")
 
 
 def _host(subject: Subject, host: HostSpeed) -> Iterator[str]:
@@ -179,5 +183,3 @@ def _host(subject: Subject, host: HostSpeed) -> Iterator[str]:
         f"processor time {host.cpu_ratio():.3f}. The ids of the prompt are {same}; the first "
         f"{host.common_tokens()} of {len(host.ours[0].tokens)} tokens are alike."
     )
-    features = host.theirs[0].system.strip(" |\n")
-    yield from paragraph(f"llama.cpp reports: {features}")
