@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Final, assert_never
 
 from aretusa.frontend.tokenizer_source import GgufTokenizerSource, HfTokenizerSource
+from aretusa.tokenizer import read
 from aretusa.tokenizer.read_gguf import read_gguf
-from aretusa.tokenizer.read_hf import parse_hf, read_hf
+from aretusa.tokenizer.read_hf import parse_hf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,14 +23,7 @@ GGUF_FILE: Final = "tokenizer_gguf.json"
 
 def read_tokenizer(checkpoint: Checkpoint) -> TokenizerModel:
     """The tokenizer as tables."""
-    source = checkpoint.tokenizer_source
-    match source:
-        case HfTokenizerSource(path=path):
-            return read_hf(path, eos_ids=checkpoint.eos_token_ids)
-        case GgufTokenizerSource(metadata=metadata, path=path):
-            return read_gguf(metadata, file=str(path))
-        case _:
-            assert_never(source)
+    return read.read_tokenizer(checkpoint.tokenizer_source, eos_ids=checkpoint.eos_token_ids)
 
 
 def copy_tokenizer(source: TokenizerSource, directory: Path) -> None:

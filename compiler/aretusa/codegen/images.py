@@ -6,6 +6,7 @@ import hashlib
 import mmap
 import struct
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -68,7 +69,7 @@ class Image:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageWriter:
     """Writes the images of one program into a directory."""
 
@@ -112,8 +113,8 @@ class ImageWriter:
             yield 0, self.source.rope().cosine.astype("<f4").tobytes()
         elif region.name == ROPE_SINE:
             yield 0, self.source.rope().sine.astype("<f4").tobytes()
-        elif region.name in self._pieces:
-            yield from self._engine_parts(self._pieces[region.name], region.name)
+        elif region.name in self._pieces_by_region:
+            yield from self._engine_parts(self._pieces_by_region[region.name], region.name)
         else:
             kind = self.graph.weight_types()[region.name]
             if isinstance(kind, DenseType):
@@ -121,11 +122,21 @@ class ImageWriter:
             else:
                 yield 0, self.source.vector(region.name).astype("<f4").tobytes()
 
-    @property
+    @cached_property
     def _pieces(self) -> dict[str, EnginePiece]:
-        """Pieces on N-EUREKA by the names of their two regions."""
-        found = engine_pieces(self.graph).values()
+        """Pieces on N-EUREKA by weight."""
+        return engine_pieces(self.graph)
+
+    @cached_property
+    def _pieces_by_region(self) -> dict[str, EnginePiece]:
+        """The same by the names of their two regions."""
+        found = self._pieces.values()
         return {name: p for p in found for name in (p.codes_name, p.channels_name)}
+
+    @cached_property
+    def _biases(self) -> dict[str, str]:
+        """Bias of each matrix that has one."""
+        return matrix_biases(self.graph)
 
     def _engine_parts(self, piece: EnginePiece, name: str) -> Iterator[tuple[int, bytes]]:
         matrix = self.source.matrix(piece.weight)
@@ -139,12 +150,12 @@ class ImageWriter:
             yield 4 * piece.rows, bias[: piece.rows].astype("<f4").tobytes()
 
     def _bias(self, weight: str) -> NDArray[np.float32] | None:
-        name = matrix_biases(self.graph).get(weight)
+        name = self._biases.get(weight)
         return None if name is None else self.source.vector(name)
 
     def _matrix_parts(self, name: str, kind: DenseType) -> Iterator[tuple[int, bytes]]:
         matrix, bias = self.source.matrix(name), self._bias(name)
-        piece = engine_pieces(self.graph).get(name)
+        piece = self._pieces.get(name)
         if piece is not None:
             rest = np.arange(piece.rows, matrix.rows)
             matrix, bias = matrix.select_rows(rest), None if bias is None else bias[rest]

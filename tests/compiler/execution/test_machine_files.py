@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from required_tools import skip_or_fail
 
 from aretusa.codegen.render import render
 from aretusa.execution.address_map import MIB, MachineMap, MemoryNeed, machine_map
@@ -90,7 +91,7 @@ def test_the_program_is_linked_where_the_chip_has_it(
 def test_the_header_is_formatted(texts: dict[str, str], tmp_path: Path) -> None:
     formatter = Path(sys.executable).with_name("clang-format")
     if not formatter.exists() and shutil.which("clang-format") is None:
-        pytest.skip("clang-format is not installed")
+        skip_or_fail("clang-format is not installed")
     header = tmp_path / "memory_map.h"
     header.write_text(texts["memory_map.h"])
 

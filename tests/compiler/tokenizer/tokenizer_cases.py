@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from required_tools import skip_or_fail
 from tokenizers import (
     AddedToken,
     Regex,
@@ -230,12 +230,9 @@ def find_smollm2_metadata() -> dict[str, Any]:
     named = os.environ.get("ARETUSA_SMOLLM2_GGUF")
     cached = sorted((_ROOT / ".cache" / "smollm2").glob("*.gguf"))
     found = [Path(named)] if named else cached
-    if found and found[0].is_file():
-        return dict(open_gguf(found[0]).metadata)
-    message = "no SmolLM2 GGUF file: set ARETUSA_SMOLLM2_GGUF or fill .cache/smollm2"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
+    if not found or not found[0].is_file():
+        skip_or_fail("there is no SmolLM2 file; make smollm2 fetches it")
+    return dict(open_gguf(found[0]).metadata)
 
 
 def oracle_of_gguf(metadata: dict[str, Any]) -> Tokenizer:

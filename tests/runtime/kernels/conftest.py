@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ if str(_HERE) not in sys.path:
     sys.path.append(str(_HERE))
 
 from kernel_programs import BareMetal, HostLibrary, SanitizedProgram  # noqa: E402
+from required_tools import skip_or_fail  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +31,5 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> SanitizedProgram:
 def bare_metal(tmp_path_factory: pytest.TempPathFactory) -> BareMetal:
     """The kernels for RV32 in QEMU; missing tools fail in CI and skip elsewhere."""
     if not BareMetal.is_available():
-        message = "needs riscv64-unknown-elf-gcc and qemu-system-riscv32"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        skip_or_fail("needs riscv64-unknown-elf-gcc and qemu-system-riscv32")
     return BareMetal.build(tmp_path_factory.mktemp("rv32"))

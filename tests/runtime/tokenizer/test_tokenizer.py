@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import struct
@@ -11,9 +10,10 @@ import sys
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
+from required_tools import skip_or_fail
 from tokenizer_cases import KINDS, texts, trained
 
 from aretusa.tokenizer.encode import encode
@@ -206,7 +206,7 @@ def test_compiles_without_a_warning(
     sources: list[Path], strict_gcc: tuple[str, ...], tmp_path: Path, compiler: str
 ) -> None:
     if shutil.which(compiler) is None:
-        missing(compiler)
+        skip_or_fail(f"{compiler} is not installed")
     is_host = compiler == "gcc"
     target = () if is_host else ("-march=rv32imfc", "-mabi=ilp32f", "-ffreestanding")
     for source in sources:
@@ -220,13 +220,6 @@ def test_compiles_without_a_warning(
 def test_is_formatted(sources: list[Path]) -> None:
     tool = shutil.which("clang-format", path=str(Path(sys.executable).parent))
     if tool is None:
-        missing("clang-format")
+        skip_or_fail("clang-format is not installed")
     headers = sorted(sources[0].parent.glob("*.h"))
     run(tool, "--dry-run", "-Werror", *sources, *headers)
-
-
-def missing(tool: str) -> NoReturn:
-    """A tool that is not there fails in CI and skips elsewhere."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{tool} is not installed")
-    pytest.skip(f"{tool} is not installed")
