@@ -24,6 +24,7 @@ ARROWS: Final[dict[str, set[str]]] = {
     "passes": {"ir"},
     "schedule": {"ir"},
     "neureka": set(),
+    "cost": {"errors", "ir", "neureka", "target"},
     "memory": {"errors", "ir", "neureka", "quantization", "schedule", "target"},
     "mapping": {"ir", "memory", "neureka", "quantization", "target"},
     "manifest": {"errors", "memory", "target"},

@@ -76,6 +76,25 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """What an instruction of a worker core takes; those that are not named take one cycle.
+
+    `load_use_cycles` are added where the next instruction needs what a load brings. The float units
+    and dividers are shared: a core that finds its own busy waits.
+    """
+
+    load_use_cycles: int
+    taken_branch_cycles: int
+    jump_cycles: int
+    multiply_cycles: int
+    divide_cycles: int
+    float_cycles: int
+    float_units: int
+    float_divide_cycles: int
+    float_divide_units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dma:
     """MCHAN, between L1 and the other on-chip memories; cycles of the cluster clock."""
 
@@ -108,6 +127,7 @@ class Target:
     name: str
     memories: tuple[Memory, ...]
     cluster: Cluster
+    core: Core
     dma: Dma
     off_chip: OffChipLink
     clock: Clock

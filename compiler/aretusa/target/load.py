@@ -14,6 +14,7 @@ from aretusa.target.description import (
     Clock,
     Cluster,
     Confidence,
+    Core,
     Dma,
     Fact,
     Memory,
@@ -29,6 +30,7 @@ BUILT_IN: Final = ("siracusa",)
 FILE_BYTES_MAX: Final = 1 << 20
 _SECTIONS: Final = {
     "cluster": Cluster,
+    "core": Core,
     "dma": Dma,
     "off_chip": OffChipLink,
     "clock": Clock,

@@ -1,0 +1,1 @@
+"""Cycles of kernels and transfers, as the planner counts them."""

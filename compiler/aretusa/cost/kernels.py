@@ -1,0 +1,267 @@
+"""Kernels on the cluster: how each divides its work among the cores (runtime/src/kernels).
+
+Functions named `..._call` describe a call; `call.cycles(target)` is its length. Operands lie in L1
+unless an argument names another memory that cores reach; L3 is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from aretusa.cost.calls import KernelCall, Phase, Work
+from aretusa.ir.types import SUM_RUN
+from aretusa.target.description import MemoryId
+
+LANES: Final = 8  # of a halving tree
+BLOCK_ROWS: Final = 8
+
+
+def ceil_div(count: int, by: int) -> int:
+    """Quotient, rounded up."""
+    return -(-count // by)
+
+
+def halvings(count: int) -> int:
+    """Steps of a halving tree of so many values."""
+    return max(count - 1, 0).bit_length()
+
+
+def finish_sums_call(
+    cores: int,
+    *,
+    rows: int,
+    tokens: int,
+    has_bias: bool = False,
+    has_residual: bool = False,
+    sums: MemoryId = MemoryId.L1,
+    residual: MemoryId = MemoryId.L1,
+    scales: MemoryId = MemoryId.L1,
+    out: MemoryId = MemoryId.L1,
+) -> KernelCall:
+    """art_finish_sums: rows in even parts; `scales` is the memory of the biases too."""
+    variant = f"value{'_bias' if has_bias else ''}{'_residual' if has_residual else ''}"
+
+    def work(values: int) -> Work:
+        return {"call": 1, "token": tokens, variant: values}
+
+    phase = Phase(
+        name="all",
+        busiest=(work(tokens * ceil_div(rows, cores)),),
+        all_cores=work(tokens * rows),
+    )
+    places = {"sums": sums, "scales": scales, "residual": residual, "out": out}
+    return KernelCall(kernel="finish_sums", phases=(phase,), places=places)
+
+
+def embed_call(
+    cores: int,
+    *,
+    tokens: int,
+    depth: int,
+    bits: int,
+    group: int,
+    has_minimum: bool = False,
+    table: MemoryId = MemoryId.L1,
+    out: MemoryId = MemoryId.L1,
+) -> KernelCall:
+    """art_embed: runs of 32 elements dealt round robin."""
+    variant = "element_minimum" if has_minimum else "element"
+
+    def work(share: Share) -> Work:
+        return {"call": 1, "run": share.runs, variant: share.elements}
+
+    phase = Phase(
+        name="all",
+        busiest=(work(busiest_share(cores, tokens, depth)),),
+        all_cores=work(Share.of_all(1, tokens, depth)),
+    )
+    kernel = f"embed_w{bits}_{'group' if group else 'channel'}"
+    return KernelCall(kernel=kernel, phases=(phase,), places={"table": table, "out": out})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Share:
+    """Of rows that are dealt round robin in runs of 32 elements, what one core got."""
+
+    elements: int
+    runs: int
+    rows: int  # in which it has a run
+
+    @classmethod
+    def of_all(cls, cores: int, rows: int, depth: int) -> Share:
+        """Everything; each of the cores has runs in so many rows."""
+        runs = ceil_div(depth, SUM_RUN)
+        return cls(rows * depth, rows * runs, rows * min(cores, runs))
+
+
+def busiest_share(cores: int, rows: int, depth: int) -> Share:
+    """The share of the core that has most."""
+    runs = ceil_div(depth, SUM_RUN)
+    missing = runs * SUM_RUN - depth  # in the last run of a row
+
+    def share(core: int) -> Share:
+        mine = range(core, rows * runs, cores)
+        short = sum(run % runs == runs - 1 for run in mine)
+        touched = len({run // runs for run in mine})
+        return Share(len(mine) * SUM_RUN - short * missing, len(mine), touched)
+
+    return max(share(core) for core in range(cores))
+
+
+def quantise_call(
+    cores: int,
+    *,
+    tokens: int,
+    depth: int,
+    src: MemoryId = MemoryId.L1,
+    out: MemoryId = MemoryId.L1,
+) -> KernelCall:
+    """art_quantise."""
+    phases = _quantise_phases(cores, tokens, depth, has_root=False)
+    return KernelCall(kernel="quantise", phases=phases, places={"src": src, "out": out})
+
+
+def silu_mul_quantise_call(
+    cores: int,
+    *,
+    tokens: int,
+    depth: int,
+    src: MemoryId = MemoryId.L1,
+    out: MemoryId = MemoryId.L1,
+) -> KernelCall:
+    """art_silu_mul_quantise; `src` is the memory of both gate and up."""
+    phases = _quantise_phases(cores, tokens, depth, has_root=False)
+    return KernelCall(kernel="silu_mul_quantise", phases=phases, places={"src": src, "out": out})
+
+
+def rmsnorm_quantise_call(
+    cores: int,
+    *,
+    tokens: int,
+    depth: int,
+    weight: MemoryId = MemoryId.L1,
+    src: MemoryId = MemoryId.L1,
+    out: MemoryId = MemoryId.L1,
+) -> KernelCall:
+    """art_rmsnorm_quantise: lanes dealt to the cores, then runs; a lone row's root is kept."""
+
+    def squares(lanes: range) -> Work:
+        elements = [ceil_div(depth - lane, LANES) for lane in lanes]
+        return {
+            "call": 1,
+            "row": tokens * len(lanes),
+            "element": tokens * sum(elements),
+            "halving": tokens * sum(map(halvings, elements)),
+        }
+
+    first = Phase(
+        name="squares",
+        busiest=(squares(range(0, LANES, cores)),),
+        all_cores=squares(range(LANES)),
+    )
+    return KernelCall(
+        kernel="rmsnorm_quantise",
+        phases=(first, *_quantise_phases(cores, tokens, depth, has_root=True)),
+        places={"weight": weight, "src": src, "out": out},
+    )
+
+
+def _quantise_phases(cores: int, tokens: int, depth: int, *, has_root: bool) -> tuple[Phase, Phase]:
+    """art_quantise_rows: each core looks at every row, and at the runs that it was dealt.
+
+    A norm takes the root of each row in which a core has runs, anew for the second pass unless it
+    is a lone one.
+    """
+    share = busiest_share(cores, tokens, depth)
+    whole = Share.of_all(cores, tokens, depth)
+
+    def largest(share: Share, rows: int, roots: int) -> Work:
+        work = {"call": 1, "row": rows, "run": share.runs, "element": share.elements}
+        return {**work, "root": roots} if has_root else work
+
+    def codes(share: Share, rows: int, roots: int) -> Work:
+        return {**largest(share, rows, roots), "row_core": rows * cores}
+
+    return (
+        Phase(
+            name="largest",
+            busiest=(largest(share, tokens, share.rows),),
+            all_cores=largest(whole, tokens * cores, whole.rows),
+        ),
+        Phase(
+            name="codes",
+            busiest=(codes(share, tokens, share.rows if share.rows > 1 else 0),),
+            all_cores=codes(whole, tokens * cores, whole.rows),
+        ),
+    )
+
+
+def heads_quantise_call(
+    cores: int,
+    *,
+    tokens: int,
+    heads: int,
+    dim: int,
+    has_norm: bool = False,
+    has_rope: bool = False,
+    tables: MemoryId = MemoryId.L1,
+    src: MemoryId = MemoryId.L1,
+    out: MemoryId = MemoryId.L1,
+) -> KernelCall:
+    """art_heads_quantise: rows dealt round robin; `tables` are norm weights, cosines and sines."""
+    phase = _head_rows(cores, tokens * heads, dim, has_norm=has_norm, has_rope=has_rope)
+    places = {"tables": tables, "src": src, "out": out}
+    return KernelCall(kernel="heads_quantise", phases=(phase,), places=places)
+
+
+def cache_append_call(
+    cores: int,
+    *,
+    tokens: int,
+    heads: int,
+    dim: int,
+    has_norm: bool = False,
+    has_rope: bool = False,
+    tables: MemoryId = MemoryId.L1,
+    src: MemoryId = MemoryId.L1,
+    out: MemoryId = MemoryId.L1,
+) -> KernelCall:
+    """art_cache_append: as art_heads_quantise, into `out`."""
+    phase = _head_rows(cores, tokens * heads, dim, has_norm=has_norm, has_rope=has_rope)
+    places = {"tables": tables, "src": src, "out": out}
+    return KernelCall(kernel="cache_append", phases=(phase,), places=places)
+
+
+def _head_rows(cores: int, rows: int, dim: int, *, has_norm: bool, has_rope: bool) -> Phase:
+    def work(mine: int) -> Work:
+        return {
+            "call": 1,
+            "row": mine,
+            "element": mine * dim,
+            "rope_row": mine * has_rope,
+            "rope_pair": mine * has_rope * (dim // 2),
+            "norm_row": mine * has_norm,
+            "norm_element": mine * has_norm * dim,
+            "norm_halving": mine * has_norm * LANES * halvings(ceil_div(dim, LANES)),
+        }
+
+    return Phase(name="all", busiest=(work(ceil_div(rows, cores)),), all_cores=work(rows))
+
+
+def argmax_call(*, count: int, logits: MemoryId = MemoryId.L1) -> KernelCall:
+    """art_sample at temperature 0: core 0 alone."""
+    return _alone("argmax", {"call": 1, "element": count}, logits)
+
+
+def sample_call(*, count: int, logits: MemoryId = MemoryId.L1) -> KernelCall:
+    """art_sample at a temperature: core 0 alone.
+
+    How many exponentials it takes depends on the logits; normal ones of deviation 3 were counted.
+    """
+    return _alone("sample", {"call": 1, "element": count}, logits)
+
+
+def _alone(kernel: str, work: Work, logits: MemoryId) -> KernelCall:
+    phase = Phase(name="all", busiest=(work,), all_cores=work)
+    return KernelCall(kernel=kernel, phases=(phase,), places={"logits": logits})

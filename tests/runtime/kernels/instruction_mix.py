@@ -1,0 +1,259 @@
+"""What kernels execute, phase by phase and core by core, counted in QEMU by a plugin."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from kernel_programs import (
+    C_FLAGS,
+    CASE_ARRAYS,
+    CASE_PARAMS,
+    CROSS_GCC,
+    QEMU,
+    RUNTIME,
+    RV32_FLAGS,
+    write_blob,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from kernel_cases import Case
+    from numpy.typing import NDArray
+
+HERE: Final = Path(__file__).resolve().parent
+OBJDUMP: Final = CROSS_GCC.replace("gcc", "objdump")
+BLOB: Final = 0x8400_0000
+IMAGE: Final = (0x8000_0000, 0x8002_0000)  # where a program of at most 128 KiB lies
+REGIONS: Final = 16  # of mix_plugin.c, of which we name the arrays of a case and the table of exp
+QEMU_SECONDS: Final = 600
+# As many as there are phases, after which every buffer holds what it holds in the end.
+WARM_UPS: Final = 4
+
+LOADS: Final = {"lb", "lbu", "lh", "lhu", "lw", "flw", "lwsp", "flwsp"}
+STORES: Final = {"sb", "sh", "sw", "fsw", "swsp", "fswsp"}
+BRANCHES: Final = {"beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez"}
+JUMPS: Final = {"j", "jal", "jr", "jalr"}
+DIVIDES: Final = {"div", "divu", "rem", "remu"}
+# Moves between register files, which the chip's cores do not have two of.
+MOVES: Final = {"fmv.x.w", "fmv.w.x"}
+# Two-operand forms of RVC whose first operand is a source too.
+UPDATES: Final = {"add", "addi", "sub", "and", "andi", "or", "xor", "slli", "srli", "srai"}
+LINE: Final = re.compile(r"^([0-9a-f]+):\t[0-9a-f ]+\t(\S+)(?:\t(\S+))?")
+LABEL: Final = re.compile(r"^[0-9a-f]+ <(.+)>:$")
+EXP_TABLE: Final = re.compile(r"^([0-9a-f]+) .*\t([0-9a-f]+) art_exp_table$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction of the program."""
+
+    name: str  # without the prefix of its compressed form
+    function: str
+    target: str  # register that it writes, or ""
+    sources: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """What one core executed in one phase; accesses by number of the array, or by region."""
+
+    instructions: int
+    load_uses: int
+    taken_branches: int
+    jumps: int
+    multiplies: int
+    divides: int
+    float_operations: int
+    float_divides: int
+    loads: Mapping[str, int]
+    stores: Mapping[str, int]
+
+
+def row_type() -> np.dtype[np.void]:
+    """struct row of mix_plugin.c."""
+    regions = (np.uint32, (REGIONS,))
+    names = ("address", "count", "taken")
+    fields = [(name, np.uint32) for name in names]
+    return np.dtype([*fields, ("loads", *regions), ("stores", *regions)])
+
+
+class MixCounter:
+    """The kernels with their harness, and the plugin that counts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.elf = _build_program(folder)
+        self.plugin = _build_plugin(folder)
+        self.program = _disassemble(self.elf, _names_of_the_harness(folder))
+        self.exp_table = _exp_table(self.elf)
+
+    def count(self, cases: Sequence[Case], cores: int) -> list[list[list[Mix]]]:
+        """For each case and each core of the team the phases."""
+        blob = write_blob(cases)
+        blob[4:12] = np.array([cores, WARM_UPS], np.uint32).tobytes()
+        (self.folder / "blob").write_bytes(blob)
+        regions = _regions(blob, len(cases), cores, self.exp_table)
+        (self.folder / "regions").write_bytes(regions.tobytes())
+        self._run()
+        found: list[list[list[Mix]]] = [[[] for _ in range(cores)] for _ in cases]
+        for run, rows in _phases((self.folder / "phases").read_bytes()):
+            found[run // cores][run % cores].append(self._mix(rows))
+        return found
+
+    def _run(self) -> None:
+        image = ":".join(f"{address:x}" for address in IMAGE)
+        files = f"out={self.folder / 'phases'},regions={self.folder / 'regions'}"
+        command = [QEMU, "-M", "virt", "-m", "512M", "-bios", "none", "-nographic"]
+        command += ["-icount", "shift=0,sleep=off", "-kernel", str(self.elf)]
+        command += ["-device", f"loader,file={self.folder / 'blob'},addr={BLOB},force-raw=on"]
+        command += ["-plugin", f"{self.plugin},{files},image={image}"]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=QEMU_SECONDS)
+
+    def _mix(self, rows: NDArray[np.void]) -> Mix:
+        pairs = [(self.program.get(int(row["address"])), row) for row in rows]
+        known = [(one, row) for one, row in pairs if one is not None]
+
+        def total(names: set[str], column: str = "count") -> int:
+            return sum(int(row[column]) for (one, _), row in known if one.name in names)
+
+        floats = {
+            one.name for (one, _), _ in known if one.name.endswith(".s") or one.name[:4] == "fcvt"
+        }
+        return Mix(
+            instructions=sum(int(row["count"]) for _, row in known),
+            load_uses=sum(
+                int(row["count"])
+                for (one, following), row in known
+                if one.name in LOADS and one.target in following.sources
+            ),
+            taken_branches=total(BRANCHES, "taken"),
+            jumps=total(JUMPS),
+            multiplies=total({"mul"}),
+            divides=total(DIVIDES),
+            float_operations=total(floats - MOVES - {"fdiv.s"}),
+            float_divides=total({"fdiv.s"}),
+            loads=_accesses([row["loads"] for _, row in known]),
+            stores=_accesses([row["stores"] for _, row in known]),
+        )
+
+
+def _accesses(rows: list[NDArray[np.uint32]]) -> dict[str, int]:
+    """Literals count as the core's own: where floats share the integers' registers there are none.
+
+    There, one or two instructions build such a number.
+    """
+    names = [*(str(array) for array in range(CASE_ARRAYS)), "exp_table"]
+    sums = np.sum([np.zeros(REGIONS, np.uint32), *rows], axis=0)
+    found = {name: int(count) for name, count in zip(names, sums, strict=False)}
+    found["own"] = int(sums[len(names) :].sum())
+    return {name: count for name, count in found.items() if count}
+
+
+def _phases(data: bytes) -> Iterator[tuple[int, NDArray[np.void]]]:
+    kind = row_type()
+    at = 0
+    while at < len(data):
+        run, rows = (int(word) for word in np.frombuffer(data, np.uint32, 2, at))
+        yield run, np.frombuffer(data, kind, rows, at + 8)
+        at += 8 + rows * kind.itemsize
+
+
+def _regions(
+    blob: bytearray, cases: int, cores: int, exp_table: tuple[int, int]
+) -> NDArray[np.uint32]:
+    """First and last address of each array and of the table, for each run."""
+    words = np.frombuffer(blob, np.uint32, 4 + cases * (2 + CASE_PARAMS + 2 * CASE_ARRAYS))
+    table = words[4:].reshape(cases, -1)[:, 2 + CASE_PARAMS :]
+    first = table[:, :CASE_ARRAYS] + BLOB
+    ranges = np.stack([first, first + table[:, CASE_ARRAYS:]], axis=2).reshape(cases, -1)
+    ranges = np.hstack([ranges, np.tile(np.array(exp_table, np.uint32), (cases, 1))])
+    return np.append(np.uint32(CASE_ARRAYS + 1), np.repeat(ranges, cores, axis=0)).astype(np.uint32)
+
+
+def _exp_table(elf: Path) -> tuple[int, int]:
+    listed = subprocess.run([OBJDUMP, "-t", str(elf)], capture_output=True, text=True, check=True)
+    found = EXP_TABLE.search(listed.stdout)
+    assert found, "the program has no table of exp"
+    first = int(found[1], 16)
+    return first, first + int(found[2], 16)
+
+
+def _sources() -> list[str]:
+    kernels = sorted((RUNTIME / "src" / "kernels").glob("*.c"))
+    return [str(path) for path in (*kernels, RUNTIME / "src" / "sample.c")]
+
+
+def _harness() -> list[str]:
+    return [str(HERE / "start.S"), str(HERE / "mix_harness.c"), str(HERE / "cases.c")]
+
+
+def _compiler() -> list[str]:
+    includes = [f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / 'src'}", f"-I{HERE}"]
+    return [CROSS_GCC, *C_FLAGS, *RV32_FLAGS, *includes]
+
+
+def _build_program(folder: Path) -> Path:
+    elf = folder / "kernels.elf"
+    link = ["-nostdlib", "-nostartfiles", "-static", "-T", str(HERE / "bare_metal.ld")]
+    own = [*_harness(), *_sources(), str(RUNTIME / "src" / "image.c"), "-lgcc", "-o", str(elf)]
+    subprocess.run([*_compiler(), *link, *own], check=True)
+    return elf
+
+
+def _build_plugin(folder: Path) -> Path:
+    plugin = folder / "plugin.so"
+    command = ["gcc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    own = ["-fvisibility=hidden", str(HERE / "mix_plugin.c"), "-o", str(plugin)]
+    subprocess.run([*command, *own], check=True)
+    return plugin
+
+
+def _names_of_the_harness(folder: Path) -> set[str]:
+    """Functions that are no part of a kernel."""
+    names: set[str] = set()
+    for source in _harness():
+        file = folder / "harness.o"
+        subprocess.run([*_compiler(), "-c", source, "-o", str(file)], check=True)
+        listed = subprocess.run(
+            [OBJDUMP, "-d", str(file)], capture_output=True, text=True, check=True
+        ).stdout
+        names |= {found[1] for line in listed.split("\n") if (found := LABEL.match(line))}
+    return names
+
+
+def _disassemble(elf: Path, others: set[str]) -> dict[int, tuple[Instruction, Instruction]]:
+    """Address -> instruction and the one behind it, of the kernels only."""
+    listed = subprocess.run(
+        [OBJDUMP, "-d", "-M", "no-aliases", str(elf)], capture_output=True, text=True, check=True
+    ).stdout
+    function = ""
+    all_of_them: list[tuple[int, Instruction]] = []
+    for line in listed.split("\n"):
+        if label := LABEL.match(line):
+            function = label[1]
+        elif found := LINE.match(line):
+            one = _instruction(found[2], found[3] or "", function)
+            all_of_them.append((int(found[1], 16), one))
+    following = [one for _, one in all_of_them[1:]] + [all_of_them[-1][1]]
+    return {
+        address: (one, behind)
+        for (address, one), behind in zip(all_of_them, following, strict=True)
+        if one.function not in others
+    }
+
+
+def _instruction(name: str, operands: str, function: str) -> Instruction:
+    short = name.removeprefix("c.")
+    registers = [word for word in re.split(r"[,()]", operands) if word]
+    writes_nothing = short in STORES | BRANCHES or short in {"j", "jr"}
+    target = "" if writes_nothing or not registers else registers[0]
+    sources = registers if writes_nothing else registers[1:]
+    if name != short and short in UPDATES:
+        sources = registers
+    return Instruction(short, function, target, frozenset(sources))

@@ -1,0 +1,298 @@
+"""Calls of every kernel, as cases that run and as calls whose cycles are predicted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+from case_catalogue import rope_tables
+from kernel_cases import (
+    AttentionShape,
+    Case,
+    HeadTransform,
+    append_case,
+    attention_case,
+    embed_case,
+    heads_case,
+    linear_case,
+    normal,
+    quantise_case,
+    random_matrix,
+    random_rows,
+    rmsnorm_case,
+    sample_case,
+    silu_mul_case,
+)
+
+from aretusa.cost import attention, kernels, products
+from aretusa.ir.types import DenseType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from kernel_cases import Kernel
+
+    from aretusa.cost.calls import KernelCall
+
+FINISH_SUMS: Final = 100  # CASE_FINISH_SUMS of mix_harness.c
+# Bits, group, whether there are minimums.
+FORMS: Final = (
+    (8, 0, False),
+    (8, 32, False),
+    (8, 32, True),
+    (8, 64, False),
+    (8, 128, True),
+    (4, 0, False),
+    (4, 32, False),
+    (4, 32, True),
+    (4, 128, False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One call: `call(cores)` is the prediction; `operands` are the names of the case's arrays."""
+
+    case: Case
+    call: Callable[[int], KernelCall]
+    operands: Mapping[int, str]
+
+
+LINEAR: Final = dict(enumerate(("codes", *["scales"] * 3, *["src"] * 3, "residual", "out")))
+EMBED: Final = {**dict.fromkeys((0, 1, 2), "table"), 4: "own", 5: "out"}
+ROWS: Final = {0: "src", 1: "weight", 2: "own", **dict.fromkeys((3, 4, 5), "out")}
+GATED_ROWS: Final = {**ROWS, 1: "src"}
+HEADS: Final = {**dict.fromkeys((0, 1, 2), "tables"), 3: "src", 4: "out", 5: "out"}
+ATTENTION: Final = {
+    0: "query",
+    1: "query",
+    **dict.fromkeys((2, 3, 4, 5), "cache"),
+    6: "own",
+    7: "out",
+}
+LOGITS: Final = {0: "logits", 1: "own", 2: "own"}
+SUMS: Final = {0: "sums", 1: "scales", 2: "scales", 3: "own", 4: "residual", 5: "out"}
+
+
+def linear_sample(
+    rows: int,
+    depth: int,
+    tokens: int,
+    form: tuple[int, int, bool],
+    *,
+    has_bias: bool = False,
+    has_residual: bool = False,
+) -> Sample:
+    """art_linear."""
+    rng = np.random.default_rng(rows + depth)
+    bits, group, minimums = form
+    matrix = random_matrix(rng, (rows, depth), bits, group, minimums=minimums)
+    dense = DenseType.of(matrix)
+    case = linear_case(
+        matrix,
+        *random_rows(rng, tokens, depth),
+        bias=normal(rng, rows) if has_bias else None,
+        residual=normal(rng, tokens, rows) if has_residual else None,
+    )
+    return Sample(
+        case=case,
+        call=lambda cores: products.linear_call(
+            cores, dense, tokens=tokens, has_bias=has_bias, has_residual=has_residual
+        ),
+        operands=LINEAR,
+    )
+
+
+def finish_sample(rows: int, tokens: int, *, has_bias: bool, has_residual: bool) -> Sample:
+    """art_finish_sums."""
+    rng = np.random.default_rng(rows)
+    sums = rng.integers(-(10**6), 10**6, (tokens, rows)).astype(np.int32)
+    arrays = [
+        sums,
+        normal(rng, rows),
+        normal(rng, rows) if has_bias else None,
+        normal(rng, tokens),
+        normal(rng, tokens, rows) if has_residual else None,
+        normal(rng, tokens, rows),
+    ]
+    return Sample(
+        case=Case(
+            name=f"finish_sums {tokens}x{rows}",
+            kernel=cast("Kernel", FINISH_SUMS),
+            params=[rows, tokens],
+            arrays=arrays,
+        ),
+        call=lambda cores: kernels.finish_sums_call(
+            cores, rows=rows, tokens=tokens, has_bias=has_bias, has_residual=has_residual
+        ),
+        operands=SUMS,
+    )
+
+
+def embed_sample(depth: int, tokens: int, form: tuple[int, int, bool]) -> Sample:
+    """art_embed."""
+    bits, group, minimums = form
+    rng = np.random.default_rng(depth)
+    matrix = random_matrix(rng, (21, depth), bits, group, minimums=minimums)
+    ids = [int(one) for one in rng.integers(0, 21, tokens)]
+    return Sample(
+        case=embed_case(matrix, ids),
+        call=lambda cores: kernels.embed_call(
+            cores, tokens=tokens, depth=depth, bits=bits, group=group, has_minimum=minimums
+        ),
+        operands=EMBED,
+    )
+
+
+def row_samples(depth: int, tokens: int) -> Iterator[Sample]:
+    """The kernels that quantise rows."""
+    rng = np.random.default_rng(depth)
+    src, other = normal(rng, tokens, depth), normal(rng, tokens, depth)
+    yield Sample(
+        case=quantise_case(src),
+        call=lambda cores: kernels.quantise_call(cores, tokens=tokens, depth=depth),
+        operands=ROWS,
+    )
+    yield Sample(
+        case=rmsnorm_case(src, normal(rng, depth), 1e-5),
+        call=lambda cores: kernels.rmsnorm_quantise_call(cores, tokens=tokens, depth=depth),
+        operands=ROWS,
+    )
+    yield Sample(
+        case=silu_mul_case(src, other),
+        call=lambda cores: kernels.silu_mul_quantise_call(cores, tokens=tokens, depth=depth),
+        operands=GATED_ROWS,
+    )
+
+
+def head_samples(
+    tokens: int, heads: int, dim: int, *, has_norm: bool, has_rope: bool
+) -> Iterator[Sample]:
+    """The kernels that quantise heads."""
+    rng = np.random.default_rng(dim)
+    cosine, sine = rope_tables(tokens + 3, dim) if has_rope else (None, None)
+    weight = normal(rng, dim) if has_norm else None
+    transform = HeadTransform(norm_weight=weight, norm_eps=1e-6, cosine=cosine, sine=sine)
+    src = normal(rng, tokens, heads, dim)
+    sizes = {"tokens": tokens, "heads": heads, "dim": dim}
+    yield Sample(
+        case=heads_case(src, transform, 2),
+        call=lambda cores: kernels.heads_quantise_call(
+            cores, **sizes, has_norm=has_norm, has_rope=has_rope
+        ),
+        operands=HEADS,
+    )
+    yield Sample(
+        case=append_case(src, transform, 2, tokens + 3),
+        call=lambda cores: kernels.cache_append_call(
+            cores, **sizes, has_norm=has_norm, has_rope=has_rope
+        ),
+        operands=HEADS,
+    )
+
+
+def attention_sample(*sizes: int) -> Sample:
+    """art_attention with weights that are all alike: no position is skipped."""
+    names = ("tokens", "heads", "kv_heads", "dim", "position", "context")
+    shape = dict(zip(names, sizes, strict=True))
+    rng = np.random.default_rng(sizes[4])
+
+    def rows(*counts: int) -> tuple[np.ndarray, np.ndarray]:
+        codes, scales = random_rows(rng, int(np.prod(counts)), shape["dim"])
+        return codes.reshape(*counts, -1), scales.reshape(counts)
+
+    query = rows(shape["tokens"], shape["heads"])
+    keys = rows(shape["kv_heads"], shape["context"])
+    values = rows(shape["kv_heads"], shape["context"])
+    flat = np.full_like(values[1], 0.01)
+    case = attention_case(
+        AttentionShape(**shape), query, (keys[0], keys[1] * np.float32(1e-6)), (values[0], flat)
+    )
+    return Sample(
+        case=case,
+        call=lambda cores: attention.attention_call(cores, attention.AttentionShape(**shape)),
+        operands=ATTENTION,
+    )
+
+
+def logit_samples(count: int) -> Iterator[Sample]:
+    """Greedy choice, and a draw from logits as a trained model gives them."""
+    logits = normal(np.random.default_rng(count), count, scale=3)
+    yield Sample(
+        case=sample_case(logits, 0.0, 1.0, 1, 1),
+        call=lambda _: kernels.argmax_call(count=count),
+        operands=LOGITS,
+    )
+    yield Sample(
+        case=sample_case(logits, 0.8, 0.95, 1, 1),
+        call=lambda _: kernels.sample_call(count=count),
+        operands=LOGITS,
+    )
+
+
+def fitted_samples() -> Iterator[Sample]:
+    """The calls that the table is fitted to."""
+    yield from _linear_samples(
+        product(FORMS, ((64, 64), (8, 256), (136, 96), (72, 100), (64, 45)), (1, 2, 3))
+    )
+    for rows, tokens in product((8, 84, 200, 576), (1, 2, 5)):
+        for option in range(4):
+            yield finish_sample(rows, tokens, has_bias=option > 1, has_residual=option % 2 == 1)
+    for form, depth, tokens in product(FORMS, (64, 100, 256, 300), (1, 3, 9)):
+        yield embed_sample(depth, tokens, form)
+    for depth, tokens in product((33, 64, 252, 256, 576, 1000), (1, 2, 5)):
+        yield from row_samples(depth, tokens)
+    for tokens, heads, dim in ((1, 9, 28), (3, 3, 64), (2, 8, 48), (5, 4, 32), (1, 1, 128)):
+        for option in range(4):
+            yield from head_samples(
+                tokens, heads, dim, has_norm=option > 1, has_rope=option % 2 == 1
+            )
+    for sizes in (
+        (1, 9, 3, 28, 0, 16),
+        (1, 9, 3, 28, 40, 64),
+        (1, 9, 3, 64, 130, 256),
+        (2, 4, 4, 48, 63, 128),
+        (3, 6, 2, 30, 17, 64),
+        (1, 4, 1, 20, 100, 128),
+        (5, 8, 8, 32, 7, 32),
+        (4, 2, 1, 13, 50, 80),
+        (1, 8, 4, 64, 299, 300),
+    ):
+        yield attention_sample(*sizes)
+    for count in (64, 1000, 4096):
+        yield from logit_samples(count)
+
+
+def held_out_samples() -> Iterator[Sample]:
+    """Odd shapes, one or two per kernel and form, that the table has not seen."""
+    yield from _linear_samples(
+        (form, shape, tokens)
+        for form in FORMS
+        for shape, tokens in (((252, 252), 1), ((83, 91), 7))
+    )
+    for form in FORMS:
+        yield embed_sample(161, 5, form)
+    for depth, tokens in ((252, 1), (252, 3), (756, 1), (161, 7)):
+        yield from row_samples(depth, tokens)
+    for option in range(4):
+        yield finish_sample(243, 3, has_bias=option > 1, has_residual=option % 2 == 1)
+        yield from head_samples(3, 7, 44, has_norm=option > 1, has_rope=option % 2 == 1)
+    yield attention_sample(1, 9, 3, 28, 127, 256)
+    yield attention_sample(7, 6, 3, 36, 21, 48)
+    yield from logit_samples(2048)
+
+
+def _linear_samples(
+    shapes: Iterable[tuple[tuple[int, int, bool], tuple[int, int], int]],
+) -> Iterator[Sample]:
+    for index, (form, (rows, depth), tokens) in enumerate(shapes):
+        yield linear_sample(
+            rows,
+            depth,
+            tokens,
+            form,
+            has_bias=index % 2 == 1,
+            has_residual=index % 3 == 1,
+        )

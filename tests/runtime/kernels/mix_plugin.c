@@ -1,0 +1,224 @@
+/* A plugin of QEMU that counts what one hart executes: how often each instruction, how often each
+ * branch is taken, and how often each load and store falls into each region of memory.
+ *
+ * A run lasts from one read of minstret to the next; a read of mcycle ends a phase of it. Each
+ * phase is written to a file: number of its run, number of its rows, rows.
+ *
+ * Arguments: out=FILE, image=FIRST:LAST (addresses of the program), regions=FILE (words: regions
+ * per run, then first and last address of each region of each run). Debian ships no header for
+ * plugins, so the few functions of QEMU's plugin API 1 are declared here. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PLACES = 1 << 16, REGIONS = 16, MEMORY_READ_WRITE = 3, NO_REGISTERS = 0 };
+
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+typedef uint64_t plugin_id;
+typedef void instruction_callback(unsigned vcpu, void *data);
+typedef void memory_callback(unsigned vcpu, uint32_t info, uint64_t address, void *data);
+
+void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
+                                           void (*call)(plugin_id id, struct qemu_plugin_tb *tb));
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, instruction_callback *call,
+                                          int flags, void *data);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
+                                            instruction_callback *call, int flags, void *data);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, memory_callback *call,
+                                      int flags, int accesses, void *data);
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+bool qemu_plugin_mem_is_store(uint32_t info);
+
+__attribute__((visibility("default"))) int qemu_plugin_version = 1;
+
+/* One instruction of the program, by its address. */
+struct row {
+    uint32_t address;
+    uint32_t count;
+    uint32_t taken; /* times that something else than the instruction behind it came next */
+    uint32_t loads[REGIONS];
+    uint32_t stores[REGIONS];
+};
+
+/* What is executed as a whole. */
+struct stretch {
+    uint32_t first;
+    uint32_t last;
+    uint32_t next; /* address behind the last instruction */
+};
+
+static struct row rows[PLACES];
+static uint32_t image_first, image_last;
+static uint32_t *regions; /* of all runs */
+static uint32_t region_count;
+static uint32_t run;
+static bool is_counting;
+static uint32_t last_address, expected_address;
+static FILE *out;
+
+static struct row *row_of(uint32_t address)
+{
+    return &rows[(address - image_first) / 2];
+}
+
+static uint32_t region_of(uint32_t address)
+{
+    const uint32_t *const all = regions + (size_t)run * region_count * 2;
+    for (uint32_t i = 0; i < region_count; i++) {
+        if (address >= all[2 * i] && address < all[2 * i + 1]) {
+            return i;
+        }
+    }
+    return address >= image_first && address < image_last ? region_count : region_count + 1;
+}
+
+static void count_stretch(unsigned vcpu, void *data)
+{
+    const struct stretch *const stretch = data;
+    (void)vcpu;
+    if (is_counting) {
+        if (expected_address != 0 && expected_address != stretch->first) {
+            row_of(last_address)->taken++;
+        }
+        last_address = stretch->last;
+        expected_address = stretch->next;
+    }
+}
+
+static void count_instruction(unsigned vcpu, void *data)
+{
+    (void)vcpu;
+    if (is_counting) {
+        ((struct row *)data)->count++;
+    }
+}
+
+static void count_access(unsigned vcpu, uint32_t info, uint64_t address, void *data)
+{
+    struct row *const row = data;
+    (void)vcpu;
+    if (is_counting) {
+        const uint32_t region = region_of((uint32_t)address);
+        (qemu_plugin_mem_is_store(info) ? row->stores : row->loads)[region]++;
+    }
+}
+
+static void write_phase(void)
+{
+    uint32_t head[2] = {run, 0};
+    for (uint32_t i = 0; i < PLACES; i++) {
+        head[1] += rows[i].count > 0;
+    }
+    fwrite(head, sizeof head, 1, out);
+    for (uint32_t i = 0; i < PLACES; i++) {
+        if (rows[i].count > 0) {
+            rows[i].address = image_first + 2 * i;
+            fwrite(&rows[i], sizeof rows[i], 1, out);
+        }
+    }
+    fflush(out);
+    memset(rows, 0, sizeof rows);
+}
+
+static void end_phase(unsigned vcpu, void *data)
+{
+    (void)vcpu;
+    (void)data;
+    if (is_counting) {
+        write_phase();
+    }
+}
+
+static void start_or_end_run(unsigned vcpu, void *data)
+{
+    end_phase(vcpu, data);
+    run += is_counting;
+    is_counting = !is_counting;
+    expected_address = 0;
+}
+
+/* What to do where this instruction is a csrr of any register. */
+static instruction_callback *marker_of(const struct qemu_plugin_insn *insn)
+{
+    uint32_t word = 0;
+    memcpy(&word, qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn));
+    switch (word & 0xfffff07fu) {
+    case 0xb0202073u: /* minstret */
+        return start_or_end_run;
+    case 0xb0002073u: /* mcycle */
+        return end_phase;
+    default:
+        return NULL;
+    }
+}
+
+static void translate(plugin_id id, struct qemu_plugin_tb *tb)
+{
+    const size_t count = qemu_plugin_tb_n_insns(tb);
+    const uint64_t start = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0));
+    (void)id;
+    if (start < image_first || start >= image_last) {
+        return;
+    }
+    struct stretch *const stretch = malloc(sizeof *stretch);
+    stretch->first = (uint32_t)start;
+    for (size_t i = 0; i < count; i++) {
+        struct qemu_plugin_insn *const insn = qemu_plugin_tb_get_insn(tb, i);
+        const uint32_t address = (uint32_t)qemu_plugin_insn_vaddr(insn);
+        stretch->last = address;
+        stretch->next = address + (uint32_t)qemu_plugin_insn_size(insn);
+        instruction_callback *const marker = marker_of(insn);
+        if (marker) {
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, marker, NO_REGISTERS, NULL);
+            continue;
+        }
+        void *const row = row_of(address);
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, count_instruction, NO_REGISTERS, row);
+        qemu_plugin_register_vcpu_mem_cb(insn, count_access, NO_REGISTERS, MEMORY_READ_WRITE, row);
+    }
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, count_stretch, NO_REGISTERS, stretch);
+}
+
+static bool read_regions(const char *path)
+{
+    FILE *const file = fopen(path, "rb");
+    if (!file) {
+        return false;
+    }
+    fseek(file, 0, SEEK_END);
+    const size_t bytes = (size_t)ftell(file);
+    rewind(file);
+    uint32_t *const words = malloc(bytes);
+    const bool is_read = fread(words, 1, bytes, file) == bytes;
+    fclose(file);
+    region_count = words[0];
+    regions = words + 1;
+    return is_read && region_count + 2 <= REGIONS;
+}
+
+__attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, const void *machine,
+                                                               int count, char **arguments)
+{
+    bool is_ready = true;
+    (void)machine;
+    for (int i = 0; i < count; i++) {
+        const char *const value = strchr(arguments[i], '=') + 1;
+        if (strncmp(arguments[i], "out=", 4) == 0) {
+            out = fopen(value, "wb");
+        } else if (strncmp(arguments[i], "regions=", 8) == 0) {
+            is_ready = is_ready && read_regions(value);
+        } else {
+            is_ready = is_ready && sscanf(value, "%x:%x", &image_first, &image_last) == 2;
+        }
+    }
+    is_ready = is_ready && out && regions && image_last - image_first <= 2 * PLACES;
+    qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+    return is_ready ? 0 : -1;
+}
