@@ -10,27 +10,21 @@ from aretusa.errors import ModelError, UsageError
 from aretusa.frontend.chat_template import directory_template, template_sha256
 from aretusa.frontend.check_config import unsupported
 from aretusa.frontend.check_values import LoadWarning, check_finite, find_oddity
-from aretusa.frontend.fields import Fields
 from aretusa.frontend.gguf_config import read_gguf_config, read_gguf_special_ids
 from aretusa.frontend.gguf_file import GgufFile, open_gguf
 from aretusa.frontend.gguf_store import open_gguf_store
-from aretusa.frontend.hf_config import read_hf_config, read_special_ids
-from aretusa.frontend.hf_store import PICKLE_ENDINGS, member, open_hf_store, pickle_error
-from aretusa.frontend.json_text import CONFIG_CODES, read_json_object
-from aretusa.frontend.mapped_file import map_file
+from aretusa.frontend.hf_description import describe_directory
+from aretusa.frontend.hf_store import PICKLE_ENDINGS, open_hf_store, pickle_error
+from aretusa.frontend.mapped_file import map_file, readable
 from aretusa.frontend.printable import printable
 from aretusa.frontend.tensor_shapes import EMBEDDING, HEAD, check_shapes, expected_shapes
-from aretusa.frontend.tokenizer_source import (
-    GgufTokenizerSource,
-    HfTokenizerSource,
-    TokenizerSource,
-)
+from aretusa.frontend.tokenizer_source import GgufTokenizerSource, TokenizerSource
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from aretusa.frontend.llama_config import LlamaConfig
-    from aretusa.frontend.weights import StoredWeight
+    from aretusa.frontend.weights import CodeForm, StoredWeight
 
 _HASH_STEP_BYTES = 2**22
 
@@ -45,6 +39,10 @@ class TensorStore(Protocol):
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every stored tensor."""
+
+    @property
+    def forms(self) -> dict[str, CodeForm]:
+        """Form of every tensor that its maker quantised; the others are real numbers."""
 
     def file_of(self, name: str) -> Path:
         """The file that holds a tensor."""
@@ -120,19 +118,11 @@ class Checkpoint:
 
 def open_checkpoint(path: Path) -> Checkpoint:
     """Open a Hugging Face directory or a GGUF file and check everything but the values."""
-    try:
+    with readable(path):
         if path.is_dir():
             return _open_directory(path)
         if path.is_file():
             return _open_file(path)
-    except OSError as error:
-        raise ModelError(
-            "E0100",
-            "a file of the checkpoint cannot be read",
-            file=path,
-            why=str(error),
-            fix="Check that the files exist and that you may read them.",
-        ) from None
     raise UsageError(
         "E0001",
         "the checkpoint does not exist",
@@ -142,42 +132,23 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 
 def _open_directory(directory: Path) -> Checkpoint:
-    config_path = _config_path(directory)
-    fields = Fields(read_json_object(config_path, CONFIG_CODES), config_path)
-    config = read_hf_config(fields)
-    generation_path = member(directory, "generation_config.json")
-    generation = None
-    if generation_path is not None:
-        generation = Fields(read_json_object(generation_path, CONFIG_CODES), generation_path)
-    ids = read_special_ids(fields, generation, config.vocab_size)
+    found = describe_directory(directory)
+    config, config_path = found.config, found.files[0]
     store = open_hf_store(directory)
     check_shapes(store.shapes, config, config_path)
     if config.ties_embeddings and HEAD in store.shapes and not store.are_equal(HEAD, EMBEDDING):
         raise unsupported("a head is stored that differs from the tied embedding", config_path)
-    tokenizer_path = member(directory, "tokenizer.json")
     return Checkpoint(
         path=directory,
         kind="huggingface",
         config=config,
-        bos_token_id=ids.bos,
-        eos_token_ids=ids.eos,
+        bos_token_id=found.ids.bos,
+        eos_token_ids=found.ids.eos,
         chat_template_sha256=template_sha256(directory_template(directory)),
-        config_files=tuple(p for p in (config_path, generation_path) if p is not None),
+        config_files=found.files,
         store=store,
-        tokenizer=None if tokenizer_path is None else HfTokenizerSource(tokenizer_path),
+        tokenizer=found.tokenizer,
     )
-
-
-def _config_path(directory: Path) -> Path:
-    path = member(directory, "config.json")
-    if path is None:
-        raise ModelError(
-            "E0200",
-            "config.json is missing",
-            file=directory,
-            fix="Give the directory that transformers saved the model to, or a GGUF file.",
-        )
-    return path
 
 
 def _open_file(path: Path) -> Checkpoint:

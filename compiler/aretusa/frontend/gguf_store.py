@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aretusa.frontend.gguf_file import GgufFile, GgufTensor
     from aretusa.frontend.llama_config import LlamaConfig
-    from aretusa.frontend.weights import StoredWeight
+    from aretusa.frontend.weights import CodeForm, StoredWeight
 
 _MODEL_NAMES = {
     "token_embd.weight": EMBEDDING,
@@ -62,6 +62,12 @@ class GgufStore:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every stored tensor."""
         return {name: tensor.shape for name, tensor in self.tensors.items()}
+
+    @property
+    def forms(self) -> dict[str, CodeForm]:
+        """Form of every tensor that its maker quantised."""
+        elements = {name: tensor.element for name, tensor in self.tensors.items()}
+        return {name: one.form for name, one in elements.items() if one.form is not None}
 
     def file_of(self, name: str) -> Path:
         """The file that holds a tensor."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aretusa.frontend.hf_store import widen
-from aretusa.frontend.weights import CodedWeight, FloatWeight
+from aretusa.frontend.weights import CodedWeight, CodeForm, FloatWeight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,24 +20,28 @@ _GROUP = 32
 
 @dataclass(frozen=True, slots=True)
 class ElementType:
-    """`block` elements along the depth take `block_bytes`."""
+    """`block` elements along the depth take `block_bytes`; `form` is that of codes with scales."""
 
     name: str
     block: int
     block_bytes: int
+    form: CodeForm | None = None
 
     @property
     def is_coded(self) -> bool:
         """Whether the elements are codes with scales."""
-        return self.block > 1
+        return self.form is not None
 
 
+_Q4_0 = CodeForm(bits=4, group=_GROUP, zero=8, has_minimum=False)
+_Q4_1 = CodeForm(bits=4, group=_GROUP, zero=0, has_minimum=True)
+_Q8_0 = CodeForm(bits=8, group=_GROUP, zero=0, has_minimum=False)
 ELEMENT_TYPES = {
     0: ElementType("F32", 1, 4),
     1: ElementType("F16", 1, 2),
-    2: ElementType("Q4_0", _GROUP, 2 + 16),
-    3: ElementType("Q4_1", _GROUP, 2 + 2 + 16),
-    8: ElementType("Q8_0", _GROUP, 2 + 32),
+    2: ElementType("Q4_0", _GROUP, 2 + 16, _Q4_0),
+    3: ElementType("Q4_1", _GROUP, 2 + 2 + 16, _Q4_1),
+    8: ElementType("Q8_0", _GROUP, 2 + 32, _Q8_0),
     30: ElementType("BF16", 1, 2),
 }
 
@@ -56,38 +60,25 @@ def type_name(type_id: int) -> str:
 
 def decode_tensor(raw: bytes, element: ElementType, shape: tuple[int, ...]) -> StoredWeight:
     """The weight that the bytes of one tensor stand for; matrices only for coded types."""
-    match element.name:
-        case "Q8_0":
-            blocks = _blocks(raw, element, shape)
-            codes = blocks[:, :, 2:].view(np.int8).reshape(shape)
-            return _coded(codes, _halves(blocks, 0), minimums=None, bits=8, zero=0)
-        case "Q4_0":
-            blocks = _blocks(raw, element, shape)
-            return _coded(
-                _nibbles(blocks[:, :, 2:], shape), _halves(blocks, 0), minimums=None, bits=4, zero=8
-            )
-        case "Q4_1":
-            blocks = _blocks(raw, element, shape)
-            return _coded(
-                _nibbles(blocks[:, :, 4:], shape),
-                _halves(blocks, 0),
-                _halves(blocks, 2),
-                bits=4,
-                zero=0,
-            )
-        case _:
-            return FloatWeight(widen(raw, element.name).reshape(shape))
+    if element.form is None:
+        return FloatWeight(widen(raw, element.name).reshape(shape))
+    return _decode_blocks(_blocks(raw, element, shape), element.form, shape)
 
 
-def _coded(
-    codes: NDArray[np.int8] | NDArray[np.uint8],
-    scales: NDArray[np.float16],
-    minimums: NDArray[np.float16] | None,
-    *,
-    bits: int,
-    zero: int,
+def _decode_blocks(
+    blocks: NDArray[np.uint8], form: CodeForm, shape: tuple[int, ...]
 ) -> CodedWeight:
-    return CodedWeight(codes, scales, minimums, bits=bits, group=_GROUP, zero=zero)
+    """A block is its scale, its minimum if it has one, then its codes."""
+    begin = 4 if form.has_minimum else 2
+    packed = blocks[:, :, begin:]
+    return CodedWeight(
+        codes=packed.view(np.int8).reshape(shape) if form.bits == 8 else _nibbles(packed, shape),
+        scales=_halves(blocks, 0),
+        minimums=_halves(blocks, 2) if form.has_minimum else None,
+        bits=form.bits,
+        group=form.group,
+        zero=form.zero,
+    )
 
 
 def _blocks(raw: bytes, element: ElementType, shape: tuple[int, ...]) -> NDArray[np.uint8]:

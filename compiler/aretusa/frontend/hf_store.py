@@ -23,6 +23,8 @@ from aretusa.frontend.weights import FloatWeight
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from aretusa.frontend.weights import CodeForm
+
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 PICKLE_ENDINGS = (".bin", ".pt", ".pth", ".ckpt")
@@ -41,6 +43,11 @@ class SafetensorsStore:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every stored tensor."""
         return {name: file.entries[name].shape for name, file in self.holders.items()}
+
+    @property
+    def forms(self) -> dict[str, CodeForm]:
+        """None: the layouts of others are not imported, so all tensors are real numbers."""
+        return {}
 
     def file_of(self, name: str) -> Path:
         """The file that holds a tensor."""

@@ -6,12 +6,14 @@ import mmap
 import os
 import re
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aretusa.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _SNIFF_BYTES = 512
@@ -47,6 +49,21 @@ def map_file(path: Path) -> MappedFile:
         raise _unreadable(path, str(error)) from None
     refuse_foreign_content(path, data[:_SNIFF_BYTES])
     return MappedFile(path, data)
+
+
+@contextmanager
+def readable(model: Path) -> Iterator[None]:
+    """E0100 for what the system refuses while the files of a model are looked for."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            "E0100",
+            "a file of the checkpoint cannot be read",
+            file=model,
+            why=str(error),
+            fix="Check that the files exist and that you may read them.",
+        ) from None
 
 
 def refuse_foreign_content(path: Path, head: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from aretusa.errors import ModelError
@@ -34,6 +35,11 @@ def expected_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
     if not config.ties_embeddings:
         shapes[HEAD] = (config.vocab_size, config.hidden_size)
     return shapes
+
+
+def parameter_count(config: LlamaConfig) -> int:
+    """Numbers in all tensors of the model; a tied head counts once."""
+    return sum(prod(shape) for shape in expected_shapes(config).values())
 
 
 def _layer_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:

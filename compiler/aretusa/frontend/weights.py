@@ -23,6 +23,16 @@ class FloatWeight:
         return self.values.shape
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeForm:
+    """How the codes of a CodedWeight are stored, which is known before they are read."""
+
+    bits: int
+    group: int
+    zero: int
+    has_minimum: bool
+
+
 @dataclass(frozen=True, slots=True)
 class CodedWeight:
     """A matrix quantised by its maker: value = scale * (code - zero) + minimum, per group.
