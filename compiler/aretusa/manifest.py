@@ -40,9 +40,10 @@ class ModelRecord(Record):
 
 
 class OptionsRecord(Record):
-    """The options of the build, resolved."""
+    """The options of the build, resolved; `policy` is Policy.text, None without a policy."""
 
     weights: str
+    policy: str | None = None
     requantise: bool
     engine: str
     context: int

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aretusa.errors import UsageError
 from aretusa.neureka.linear import Engine
+from aretusa.quantization.policy import Policy, read_policy
 from aretusa.quantization.schemes import SCHEMES, Scheme
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONTEXT_MAX: Final = 4096  # 4096 * 4095 * 127 < 2**31: attention's integer sums stay exact
 DEFAULT_CONTEXT: Final = 512
 DEFAULT_CHUNK: Final = 32
+DEFAULT_WEIGHTS: Final = "w8"
+BITS: Final = range(2, 9)  # widths of a code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileOptions:
     """`weights` is a scheme for real weights; codes of a quantised checkpoint stay as they are.
 
-    With `requantise` the checkpoint's codes are turned into real weights first.
+    `bits` is short for the scheme of so many bits with one scale per row. `policy` is a file whose
+    rules name schemes for single weights. With `requantise` the checkpoint's codes are turned into
+    real weights first.
     """
 
-    weights: str = "w8"
+    weights: str = DEFAULT_WEIGHTS
+    bits: int | None = None
+    policy: Path | None = None
     requantise: bool = False
     engine: Engine = Engine.CLUSTER
     context: int | None = None
@@ -29,12 +39,7 @@ class CompileOptions:
     target: str = "siracusa"
 
     def __post_init__(self) -> None:
-        if self.weights not in SCHEMES:
-            raise UsageError(
-                "E0003",
-                f"unknown weight scheme {self.weights!r}",
-                fix=f"Choose one of {', '.join(SCHEMES)}",
-            )
+        self._check_scheme()
         if not 1 <= self.chunk <= 256:
             raise UsageError(
                 "E0003",
@@ -42,10 +47,36 @@ class CompileOptions:
                 fix="Choose --chunk between 1 and 256",
             )
 
+    def _check_scheme(self) -> None:
+        if self.weights not in SCHEMES:
+            raise UsageError(
+                "E0003",
+                f"unknown weight scheme {self.weights!r}",
+                fix=f"Choose one of {', '.join(SCHEMES)}",
+            )
+        if self.bits is None:
+            return
+        if self.bits not in BITS:
+            raise UsageError(
+                "E0003",
+                f"{self.bits} bits per weight are not possible",
+                fix=f"Choose --bits between {BITS.start} and {BITS.stop - 1}",
+            )
+        if self.weights not in {DEFAULT_WEIGHTS, str(self.scheme)}:
+            raise UsageError(
+                "E0003",
+                f"--bits {self.bits} and --weights {self.weights} contradict each other",
+                fix="Give one of them",
+            )
+
     @property
     def scheme(self) -> Scheme:
-        """The weight scheme."""
-        return SCHEMES[self.weights]
+        """The scheme of the layers' real weights, unless a rule of the policy says otherwise."""
+        return SCHEMES[self.weights] if self.bits is None else Scheme(self.bits)
+
+    def read_policy(self) -> Policy:
+        """The rules of the policy file; none without a file."""
+        return Policy() if self.policy is None else read_policy(self.policy)
 
     def context_for(self, max_positions: int) -> int:
         """Positions of the KV cache for a model trained on `max_positions`."""

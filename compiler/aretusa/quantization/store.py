@@ -1,17 +1,20 @@
-"""QuantisedCheckpoint: a checkpoint's weights as the program will hold them, one at a time."""
+"""A checkpoint's weights as the program will hold them: their types, and one matrix at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aretusa.frontend.llama_graph import EMBEDDING, HEAD
 from aretusa.frontend.rope_tables import RopeTables, rope_tables
-from aretusa.frontend.weights import CodedWeight, FloatWeight
+from aretusa.frontend.weights import CodedWeight, CodeForm, FloatWeight
 from aretusa.ir.types import DenseType, Weight
+from aretusa.quantization.policy import Policy
 from aretusa.quantization.schemes import Scheme, quantise_matrix, zero_code
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -20,11 +23,46 @@ if TYPE_CHECKING:
     from aretusa.quantization.schemes import QuantisedMatrix
 
 PER_ROW: Final = Scheme(8)  # embedding and head: 8 bits, one scale per row
+NO_RULES: Final = Policy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredWeights:
+    """How every matrix of a model is stored, decided without its values.
+
+    Matrices with a form in `forms` keep the codes of their maker. Of the others, a rule of
+    `policy` decides; what no rule names is stored by `scheme`, embedding and head by PER_ROW.
+    """
+
+    scheme: Scheme
+    policy: Policy = NO_RULES
+    forms: Mapping[str, CodeForm] = field(default_factory=dict)
+
+    def scheme_of(self, name: str) -> Scheme:
+        """How a matrix of real numbers is stored."""
+        named = self.policy.scheme_of(name)
+        if named is not None:
+            return named
+        return PER_ROW if name in {EMBEDDING, HEAD} else self.scheme
+
+    def matrix_type(self, name: str, shape: DenseType) -> DenseType:
+        """Type of the stored matrix."""
+        form = self.forms.get(name)
+        if form is not None:
+            return replace(
+                shape,
+                bits=form.bits,
+                group=form.group,
+                zero=form.zero,
+                has_minimum=form.has_minimum,
+            )
+        scheme = self.scheme_of(name)
+        return replace(shape, bits=scheme.bits, group=scheme.group, zero=zero_code(scheme.bits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantisedCheckpoint:
-    """Real weights are quantised by `scheme` on the way; codes of the checkpoint stay.
+    """Real weights are quantised as declared on the way; codes of the checkpoint stay.
 
     With `requantises` those codes count as the real numbers they stand for.
     """
@@ -33,26 +71,21 @@ class QuantisedCheckpoint:
     scheme: Scheme
     context: int
     requantises: bool = False
+    policy: Policy = NO_RULES
 
-    def scheme_of(self, name: str) -> Scheme:
-        """How a real matrix is stored."""
-        return PER_ROW if name in {EMBEDDING, HEAD} else self.scheme
+    @property
+    def declared(self) -> DeclaredWeights:
+        """How the matrices are stored."""
+        has_codes = self.checkpoint.kind == "gguf" and not self.requantises
+        forms = self.checkpoint.store.forms if has_codes else {}
+        return DeclaredWeights(scheme=self.scheme, policy=self.policy, forms=forms)
 
     def matrix(self, name: str) -> QuantisedMatrix:
         """One matrix, quantised."""
         weight = self.checkpoint.load(name)
         if self.requantises and isinstance(weight, CodedWeight):
             weight = FloatWeight(weight.dequantise())
-        return quantise_matrix(weight, self.scheme_of(name), name=name)
-
-    def matrix_type(self, name: str, shape: DenseType) -> DenseType:
-        """Type of the quantised matrix, without quantising real weights."""
-        keeps_codes = self.checkpoint.kind == "gguf" and not self.requantises
-        stored = self.checkpoint.store.read(name) if keeps_codes else None
-        if isinstance(stored, CodedWeight):
-            return DenseType.of(quantise_matrix(stored, self.scheme, name=name))
-        scheme = self.scheme_of(name)
-        return replace(shape, bits=scheme.bits, group=scheme.group, zero=zero_code(scheme.bits))
+        return quantise_matrix(weight, self.declared.scheme_of(name), name=name)
 
     def real_matrix(self, name: str) -> NDArray[np.float32]:
         """One matrix as the checkpoint means it."""
@@ -71,12 +104,17 @@ class QuantisedCheckpoint:
         return weight.values if isinstance(weight, FloatWeight) else weight.dequantise()
 
 
-def declare_quantised(graph: Graph, weights: QuantisedCheckpoint) -> Graph:
-    """The graph with every matrix declared as it will be stored."""
-    declared = tuple(
-        Weight(weight.name, weights.matrix_type(weight.name, weight.type))
-        if isinstance(weight.type, DenseType)
-        else weight
-        for weight in graph.weights
+def declare_quantised(graph: Graph, weights: QuantisedCheckpoint | DeclaredWeights) -> Graph:
+    """The graph with every matrix declared as it is stored; E0014 for a rule without effect."""
+    declared = weights.declared if isinstance(weights, QuantisedCheckpoint) else weights
+    matrices = [weight.name for weight in graph.weights if isinstance(weight.type, DenseType)]
+    declared.policy.check(matrices, declared.forms)
+    return replace(
+        graph,
+        weights=tuple(
+            Weight(weight.name, declared.matrix_type(weight.name, weight.type))
+            if isinstance(weight.type, DenseType)
+            else weight
+            for weight in graph.weights
+        ),
     )
-    return replace(graph, weights=declared)
