@@ -15,27 +15,41 @@ void *art_at(const struct art_place *place)
     return byte_at(place->memory, place->offset_bytes);
 }
 
-struct art_matrix art_matrix_at(const struct art_matrix_place *place)
+struct art_matrix_layout art_matrix_layout(const struct art_matrix_place *place, uint32_t rows)
 {
-    const uint32_t rows = align_to(place->rows, ART_BLOCK_ROWS);
+    const uint32_t stored = align_to(rows, ART_BLOCK_ROWS);
     const uint32_t groups =
         place->group == 0 ? 1 : (place->depth + place->group - 1) / place->group;
     const bool is_w4 = place->form == ART_MATRIX_W4_CHANNEL || place->form == ART_MATRIX_W4_GROUP;
-    const bool has_minimums = (place->parts & ART_HAS_MINIMUMS) != 0;
-    const bool has_bias = (place->parts & ART_HAS_BIAS) != 0;
-    const uint32_t codes_bytes = is_w4 ? rows / 2 * place->depth : rows * place->depth;
-    const uint32_t scales_bytes = place->group == 0 ? 4 * rows : 2 * rows * groups;
-    const uint32_t scales_offset = align_to(codes_bytes, ART_ALIGN_BYTES);
-    const uint32_t minimums_offset = align_to(scales_offset + scales_bytes, ART_ALIGN_BYTES);
-    const uint32_t bias_offset =
-        align_to(minimums_offset + (has_minimums ? scales_bytes : 0), ART_ALIGN_BYTES);
+    const uint32_t scales_bytes = place->group == 0 ? 4 * stored : 2 * stored * groups;
+    struct art_matrix_layout layout = {
+        .bytes = {
+            [ART_PART_CODES] = is_w4 ? stored / 2 * place->depth : stored * place->depth,
+            [ART_PART_SCALES] = scales_bytes,
+            [ART_PART_MINIMUMS] = (place->parts & ART_HAS_MINIMUMS) != 0 ? scales_bytes : 0,
+            [ART_PART_BIAS] = (place->parts & ART_HAS_BIAS) != 0 ? 4 * stored : 0,
+        }};
+    uint32_t end = 0;
+
+    for (uint32_t part = 0; part < ART_PART_COUNT; part++) {
+        layout.offset[part] = align_to(end, ART_ALIGN_BYTES);
+        end = layout.offset[part] + layout.bytes[part];
+    }
+    return layout;
+}
+
+struct art_matrix art_matrix_at(const struct art_matrix_place *place)
+{
+    const struct art_matrix_layout layout = art_matrix_layout(place, place->rows);
     const uint8_t *base = byte_at(place->memory, place->offset_bytes);
+    const void *minimums = base + layout.offset[ART_PART_MINIMUMS];
+    const void *bias = base + layout.offset[ART_PART_BIAS];
 
     return (struct art_matrix){
         .codes = base,
-        .scales = base + scales_offset,
-        .minimums = has_minimums ? (const uint16_t *)(const void *)(base + minimums_offset) : NULL,
-        .bias = has_bias ? (const float *)(const void *)(base + bias_offset) : NULL,
+        .scales = base + layout.offset[ART_PART_SCALES],
+        .minimums = layout.bytes[ART_PART_MINIMUMS] > 0 ? minimums : NULL,
+        .bias = layout.bytes[ART_PART_BIAS] > 0 ? bias : NULL,
         .rows = place->rows,
         .depth = place->depth,
         .group = place->group,

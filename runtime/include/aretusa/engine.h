@@ -1,6 +1,7 @@
 /* N-EUREKA as the program uses it: two jobs at most are in its queue, and core 0 gives and awaits
- * them. Where there is no engine, software plays it: a queued job runs as late as it may, so that
- * whoever reads results too early, or overwrites inputs too early, gets wrong bits. */
+ * them. Where there is no engine, software plays it: some jobs run at once, the others as late as
+ * they may, so that whoever submits too early, reads results too early, or overwrites inputs too
+ * early, gets wrong bits. */
 #ifndef ARETUSA_ENGINE_H
 #define ARETUSA_ENGINE_H
 
@@ -19,33 +20,84 @@ uint32_t art_engine_submit(const uint32_t registers[ART_NEUREKA_REGISTERS]);
 /* Return when that job, and all before it, are done. Core 0 only. */
 void art_engine_wait(uint32_t job);
 
-/* The rows of a matrix that run on the engine. */
+enum art_engine_flag {
+    ART_ENGINE_HAS_BIAS = 1,
+    ART_ENGINE_UNSIGNED = 2 /* the engine is given code + 128, as it takes no signed inputs */
+};
+
+/* Rows of a matrix in the engine's layout; row r's codes start at r * art_engine_row_bytes(). Codes
+ * in MRAM or SRAM are read where they lie; codes in L3 pass through the ring of pages. */
 struct art_engine_place {
     uint8_t mode; /* enum art_neureka_mode */
     uint8_t bits;
-    uint8_t has_bias;
+    uint8_t flags;  /* enum art_engine_flag, or-ed */
+    uint8_t memory; /* enum art_memory, of the codes: MRAM, SRAM or L3 */
     uint32_t rows;
     uint32_t depth;
-    uint32_t weights_offset; /* of the codes, in the engine's layout, from the MRAM's first byte */
-    struct art_place channels; /* float scales[rows], then float bias[rows] if there is one */
+    uint32_t offset_bytes; /* of the codes in that memory */
+    /* float scales[rows], then float bias[rows] if there is one, then for unsigned inputs int32
+     * corrections[rows]: -128 * the sum of the row's weights. In L3 exactly when the codes are. */
+    struct art_place channels;
 };
 
-/* A linear layer, some or all of whose rows run on the engine. */
-struct art_engine_linear {
-    const struct art_engine_place *engine;
-    const struct art_matrix
-        *rest;             /* the rows after those, for the cluster; null when there are none */
-    uint32_t rows;         /* of the whole layer */
-    uint32_t group_tokens; /* tokens whose sums the scratch holds, twice */
+/* Bytes of one row's codes. */
+uint32_t art_engine_row_bytes(const struct art_engine_place *place);
+
+/* A page holds the codes of some rows, then, aligned to ART_ALIGN_BYTES, their scales, bias and
+ * corrections one behind the other. Offset of the scales in a page of so many rows. */
+uint32_t art_engine_page_channels(const struct art_engine_place *place, uint32_t rows);
+
+/* Arrays of `channels` that a place has: 1 to 3. */
+uint32_t art_engine_channel_arrays(const struct art_engine_place *place);
+
+enum {
+    ART_ENGINE_GRID_TOKENS = 4,   /* of one 3x3 job: a grid of 2 x 2 tokens */
+    ART_ENGINE_PIXEL_TOKENS = 36, /* of one group in 1x1 mode: a tile of 6 x 6 pixels */
+    ART_ENGINE_UNIT_ROWS = 32     /* what rows of a unit are a multiple of */
 };
 
-/* Bytes of the scratch in L1. */
-uint32_t art_linear_engine_scratch_bytes(uint32_t rows, uint32_t group_tokens);
+/* A linear layer: rows on the engine, rows on the cluster, or both. */
+struct art_linear_plan {
+    const struct art_engine_place *engine; /* the first rows; null when there are none */
+    const struct art_matrix_place *matrix; /* the rows after those; null when there are none */
+    uint32_t rows;                         /* of the whole layer */
+    uint32_t tile_rows;                    /* of a tile, as in the stream of tiles */
+    uint32_t slice_rows;                   /* of a page, as in the stream of pages; for L3 only */
+    uint32_t block_rows;  /* most rows of a unit: a multiple of 32, or at least all rows */
+    uint32_t sums_bytes;  /* of each of the two buffers of sums */
+    uint32_t input_bytes; /* of each of the two buffers of arranged inputs; may be 0 */
+};
 
-/* out[t][r] = residual[t][r] + (matrix * rows of src + bias)[t][r], as art_linear; src, scratch and
- * nothing else must lie in L1. Called by every core; crosses barriers. */
-void art_linear_engine(const struct art_team *team, const struct art_engine_linear *linear,
-                       const struct art_rows *src, uint32_t tokens, const float *residual,
-                       void *scratch, float *out);
+/* The engine works through units: for each page (all rows where they are resident), for each block
+ * of its rows, for each group of tokens one unit, whose sums lie in one of two buffers.
+ *
+ * Tokens of a group; the last group may be smaller. 3x3 mode: 4, or 1 if input_bytes is 0; 1x1
+ * mode: 36; never more than there are. */
+uint32_t art_linear_group_tokens(const struct art_linear_plan *plan, uint32_t tokens);
+
+/* Pixels that the engine writes for a group. 3x3 mode: 1 for one token, 4 for two (1 x 4), 16 for
+ * three or four (4 x 4); 1x1 mode: one for each. A unit's sums take 4 * rows * pixels bytes. */
+uint32_t art_linear_group_pixels(const struct art_linear_plan *plan, uint32_t group_tokens);
+
+/* Rows of a block; the last block of a page may be smaller. The least of block_rows, rows of the
+ * engine and (for codes in L3) slice_rows, if the sums of the largest group then fit sums_bytes;
+ * else as many times 32 rows as fit. 0, which the program takes as a bug, if not even 32 fit. */
+uint32_t art_linear_unit_rows(const struct art_linear_plan *plan, uint32_t tokens);
+
+/* Bytes of arranged inputs of a group, which must fit input_bytes; 0 where the engine reads src.
+ * With C = ceil(depth / 9), 3x3 mode: 18 C for two tokens, 36 C for three or four; with unsigned
+ * inputs also 9 C for one token, and in 1x1 mode depth * group_tokens. */
+uint32_t art_linear_group_input_bytes(const struct art_linear_plan *plan, uint32_t group_tokens);
+
+/* Bytes of the scratch: twice sums_bytes, then twice input_bytes, each aligned to ART_ALIGN_BYTES;
+ * 0 without an engine. */
+uint32_t art_linear_scratch_bytes(const struct art_linear_plan *plan);
+
+/* out[t][r] = residual[t][r] + (matrix * rows of src + bias)[t][r], as art_linear. The tiles and
+ * pages come from the streams, which must have arrived at this layer. With an engine, src and
+ * scratch lie in L1; scratch is aligned to 4. Called by every core; crosses barriers. */
+void art_linear_planned(const struct art_team *team, const struct art_linear_plan *plan,
+                        const struct art_rows *src, uint32_t tokens, const float *residual,
+                        void *scratch, float *out);
 
 #endif

@@ -73,12 +73,15 @@ void art_linear_part(const struct art_team *team, const struct art_matrix *matri
                      const struct art_rows *src, uint32_t tokens, uint32_t stride,
                      const float *residual, float *out);
 
-/* Sums that an engine left, as results: out[t][r] = residual[t][r] + (sums[t][r] * scale of token
- * t) * scale of row r + bias[r], for rows r; the rows are shared by the cores. */
+/* Sums that an engine left, as results: out[t][r] = residual[t][r] + (sum * scale of token t) *
+ * scale of row r + bias[r], sum being sums[pixel of t][r] + corrections[r] modulo 2^32. The rows
+ * are shared by the cores; a token's results, and its residuals, are stride apart. */
 struct art_sums {
-    const int32_t *sums; /* [tokens][rows] */
-    const float *scales; /* [rows] */
-    const float *bias;   /* [rows], null when there is none */
+    const int32_t *sums;        /* [pixels][rows] */
+    const uint8_t *pixels;      /* of each token; null where token t is pixel t */
+    const float *scales;        /* [rows] */
+    const float *bias;          /* [rows], null when there is none */
+    const int32_t *corrections; /* [rows], null when there are none */
     uint32_t rows;
 };
 

@@ -30,6 +30,24 @@ struct art_matrix_place {
     uint32_t offset_bytes;
 };
 
+/* The parts of a packed matrix in the order in which they lie. */
+enum art_part {
+    ART_PART_CODES = 0,
+    ART_PART_SCALES = 1,
+    ART_PART_MINIMUMS = 2,
+    ART_PART_BIAS = 3,
+    ART_PART_COUNT = 4
+};
+
+/* Where the parts lie, from the matrix's first byte; absent parts have no bytes. */
+struct art_matrix_layout {
+    uint32_t offset[ART_PART_COUNT];
+    uint32_t bytes[ART_PART_COUNT];
+};
+
+/* The layout of `rows` rows in the form of a place. */
+struct art_matrix_layout art_matrix_layout(const struct art_matrix_place *place, uint32_t rows);
+
 /* First byte of a place. */
 void *art_at(const struct art_place *place);
 

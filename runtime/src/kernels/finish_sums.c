@@ -1,11 +1,19 @@
 #include "aretusa/kernels.h"
 
-static float finish(const struct art_sums *sums, float token_scale, uint32_t token, uint32_t row)
+/* One token's sums, rows first .. last - 1. */
+static void finish(const struct art_sums *sums, const int32_t *pixel, float token_scale,
+                   const float *residual, float *out, uint32_t first, uint32_t last)
 {
-    const float sum = (float)sums->sums[token * sums->rows + row];
-    const float value = (sum * token_scale) * sums->scales[row];
+    for (uint32_t row = first; row < last; row++) {
+        const uint32_t correction = sums->corrections ? (uint32_t)sums->corrections[row] : 0;
+        const int32_t sum = (int32_t)((uint32_t)pixel[row] + correction);
+        float value = ((float)sum * token_scale) * sums->scales[row];
 
-    return sums->bias ? value + sums->bias[row] : value;
+        if (sums->bias) {
+            value += sums->bias[row];
+        }
+        out[row] = residual ? residual[row] + value : value;
+    }
 }
 
 void art_finish_sums(const struct art_team *team, const struct art_sums *sums,
@@ -16,11 +24,10 @@ void art_finish_sums(const struct art_team *team, const struct art_sums *sums,
     const uint32_t last = sums->rows * (team->core + 1) / team->cores;
 
     for (uint32_t token = 0; token < tokens; token++) {
-        for (uint32_t row = first; row < last; row++) {
-            const uint32_t at = token * stride + row;
-            const float value = finish(sums, token_scales[token], token, row);
+        const uint32_t pixel = sums->pixels ? sums->pixels[token] : token;
+        const uint32_t at = token * stride;
 
-            out[at] = residual ? residual[at] + value : value;
-        }
+        finish(sums, sums->sums + pixel * sums->rows, token_scales[token],
+               residual ? residual + at : 0, out + at, first, last);
     }
 }

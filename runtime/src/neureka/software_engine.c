@@ -18,6 +18,15 @@ static uint32_t out_channels(const uint32_t *registers)
     return (tiles - 1) * NEUREKA_TILE_OUT + (registers[NEUREKA_LAST_CHANNELS] >> 16);
 }
 
+/* The jobs of 3x3 kernels are grids of tokens. The engine computes the windows that straddle two of
+ * them, too; nobody reads those results. */
+static uint32_t step(const uint32_t *registers)
+{
+    const uint32_t mode = registers[NEUREKA_CONFIG] >> NEUREKA_MODE_SHIFT & 3u;
+
+    return mode == ART_NEUREKA_3X3 ? ART_NEUREKA_TOKEN_STEP : 1;
+}
+
 static void run_oldest(void)
 {
     const uint32_t *registers = engine.registers[engine.done % ART_ENGINE_QUEUE];
@@ -32,7 +41,7 @@ static void run_oldest(void)
     const struct art_neureka_share share = {
         .first_channel = 0,
         .last_channel = out_channels(registers),
-        .step = 1,
+        .step = step(registers),
         .scratch = engine.scratch,
     };
 
@@ -40,6 +49,13 @@ static void run_oldest(void)
         art_platform_exit(ART_EXIT_ASSERT);
     }
     engine.done++;
+}
+
+/* About one job in four, and the one before it: to show who submits before the inputs are there, or
+ * has results overwritten that are still read. */
+static bool runs_at_once(uint32_t job)
+{
+    return job * 0x9E3779B1u >> 30 == 0;
 }
 
 uint32_t art_engine_submit(const uint32_t registers[ART_NEUREKA_REGISTERS])
@@ -52,7 +68,11 @@ uint32_t art_engine_submit(const uint32_t registers[ART_NEUREKA_REGISTERS])
     for (uint32_t i = 0; i < ART_NEUREKA_REGISTERS; i++) {
         slot[i] = registers[i];
     }
-    return ++engine.submitted;
+    engine.submitted++;
+    if (runs_at_once(engine.submitted)) {
+        art_engine_wait(engine.submitted);
+    }
+    return engine.submitted;
 }
 
 void art_engine_wait(uint32_t job)

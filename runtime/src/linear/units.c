@@ -1,0 +1,146 @@
+#include "units.h"
+
+#include "neureka/registers.h"
+
+static uint32_t tiles(uint32_t count, uint32_t size)
+{
+    return (count + size - 1) / size;
+}
+
+static uint32_t align(uint32_t bytes)
+{
+    return tiles(bytes, ART_ALIGN_BYTES) * ART_ALIGN_BYTES;
+}
+
+uint32_t art_engine_row_bytes(const struct art_engine_place *place)
+{
+    if (place->mode == ART_NEUREKA_1X1) {
+        return tiles(place->depth, NEUREKA_TILE_1X1) * NEUREKA_WORD_BYTES;
+    }
+    return tiles(linear_channels(place), NEUREKA_TILE_3X3) * place->bits * NEUREKA_WORD_BYTES;
+}
+
+uint32_t art_engine_page_channels(const struct art_engine_place *place, uint32_t rows)
+{
+    return align(rows * art_engine_row_bytes(place));
+}
+
+uint32_t art_engine_channel_arrays(const struct art_engine_place *place)
+{
+    const uint32_t bias = (place->flags & ART_ENGINE_HAS_BIAS) != 0 ? 1 : 0;
+    const uint32_t corrections = (place->flags & ART_ENGINE_UNSIGNED) != 0 ? 1 : 0;
+
+    return 1 + bias + corrections;
+}
+
+uint32_t art_linear_group_tokens(const struct art_linear_plan *plan, uint32_t tokens)
+{
+    if (plan->engine->mode == ART_NEUREKA_1X1) {
+        return linear_least(tokens, ART_ENGINE_PIXEL_TOKENS);
+    }
+    return plan->input_bytes == 0 ? 1 : linear_least(tokens, ART_ENGINE_GRID_TOKENS);
+}
+
+uint32_t art_linear_group_pixels(const struct art_linear_plan *plan, uint32_t group_tokens)
+{
+    if (plan->engine->mode == ART_NEUREKA_1X1 || group_tokens == 1) {
+        return group_tokens;
+    }
+    return group_tokens == 2 ? 4 : 16;
+}
+
+uint32_t art_linear_unit_rows(const struct art_linear_plan *plan, uint32_t tokens)
+{
+    const struct art_engine_place *engine = plan->engine;
+    const uint32_t page = engine->memory == ART_MEMORY_L3 ? plan->slice_rows : engine->rows;
+    const uint32_t most = linear_least(plan->block_rows, linear_least(page, engine->rows));
+    const uint32_t pixels = art_linear_group_pixels(plan, art_linear_group_tokens(plan, tokens));
+    const uint32_t room = plan->sums_bytes / (4 * pixels);
+
+    return most <= room ? most : room / ART_ENGINE_UNIT_ROWS * ART_ENGINE_UNIT_ROWS;
+}
+
+uint32_t art_linear_group_input_bytes(const struct art_linear_plan *plan, uint32_t group_tokens)
+{
+    const struct art_engine_place *engine = plan->engine;
+    const uint32_t image = LINEAR_TAPS * linear_channels(engine);
+
+    if (!linear_is_arranged(engine, group_tokens)) {
+        return 0;
+    }
+    if (engine->mode == ART_NEUREKA_1X1) {
+        return engine->depth * group_tokens;
+    }
+    return group_tokens > 2 ? ART_ENGINE_GRID_TOKENS * image : group_tokens * image;
+}
+
+uint32_t art_linear_scratch_bytes(const struct art_linear_plan *plan)
+{
+    return plan->engine ? 2 * (align(plan->sums_bytes) + align(plan->input_bytes)) : 0;
+}
+
+bool linear_is_arranged(const struct art_engine_place *engine, uint32_t tokens)
+{
+    return (engine->flags & ART_ENGINE_UNSIGNED) != 0 ||
+           (engine->mode == ART_NEUREKA_3X3 && tokens > 1);
+}
+
+int32_t *linear_sums(const struct linear_call *call, const struct linear_unit *unit)
+{
+    return (int32_t *)(void *)(call->scratch + unit->number % 2 * align(call->plan->sums_bytes));
+}
+
+int8_t *linear_inputs(const struct linear_call *call, const struct linear_unit *unit)
+{
+    uint8_t *first = call->scratch + 2 * align(call->plan->sums_bytes);
+
+    return (int8_t *)(first + unit->number % 2 * align(call->plan->input_bytes));
+}
+
+/* Rows that are left of a page of which the first ones, up to `row`, are done. */
+static uint32_t rows_left(const struct linear_call *call, uint32_t page, uint32_t row)
+{
+    return linear_least(page + call->page_rows, call->plan->engine->rows) - row;
+}
+
+static void set_rows(const struct linear_call *call, struct linear_unit *unit)
+{
+    unit->rows = linear_least(call->unit_rows, rows_left(call, unit->page, unit->row));
+    unit->token = 0;
+    unit->tokens = linear_least(call->group_tokens, call->tokens);
+}
+
+struct linear_unit linear_first_unit(const struct linear_call *call)
+{
+    struct linear_unit unit = {.number = 0, .page = 0, .row = 0};
+
+    set_rows(call, &unit);
+    return unit;
+}
+
+bool linear_next_unit(const struct linear_call *call, const struct linear_unit *unit,
+                      struct linear_unit *next)
+{
+    *next = *unit;
+    next->number++;
+    next->token += unit->tokens;
+    if (next->token < call->tokens) {
+        next->tokens = linear_least(call->group_tokens, call->tokens - next->token);
+        return true;
+    }
+    next->row += unit->rows;
+    if (rows_left(call, next->page, next->row) == 0) {
+        next->page = next->row;
+    }
+    if (next->row == call->plan->engine->rows) {
+        return false;
+    }
+    set_rows(call, next);
+    return true;
+}
+
+bool linear_starts_page(const struct linear_call *call, const struct linear_unit *unit)
+{
+    return call->plan->engine->memory == ART_MEMORY_L3 && unit->row == unit->page &&
+           unit->token == 0;
+}

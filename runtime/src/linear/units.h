@@ -1,0 +1,79 @@
+/* The engine's part of a linear layer, unit after unit. */
+#ifndef ARETUSA_LINEAR_UNITS_H
+#define ARETUSA_LINEAR_UNITS_H
+
+#include <stdbool.h>
+
+#include "aretusa/engine.h"
+
+enum { LINEAR_TAPS = 9 };
+
+/* One call of art_linear_planned. */
+struct linear_call {
+    const struct art_linear_plan *plan;
+    const struct art_rows *src;
+    uint32_t tokens;
+    const float *residual;
+    uint8_t *scratch;
+    float *out;
+    uint32_t group_tokens;
+    uint32_t page_rows; /* of a page that is not the last; all rows where they are resident */
+    uint32_t unit_rows;
+};
+
+/* Rows are counted from the engine's first one. */
+struct linear_unit {
+    uint32_t number; /* number % 2 is its buffer */
+    uint32_t page;
+    uint32_t row;
+    uint32_t rows;
+    uint32_t token;
+    uint32_t tokens;
+};
+
+static inline uint32_t linear_least(uint32_t one, uint32_t other)
+{
+    return one < other ? one : other;
+}
+
+/* Channels of the 3 x 3 pixels that a token's codes fill. */
+static inline uint32_t linear_channels(const struct art_engine_place *engine)
+{
+    return (engine->depth + LINEAR_TAPS - 1) / LINEAR_TAPS;
+}
+
+/* The first unit. */
+struct linear_unit linear_first_unit(const struct linear_call *call);
+
+/* The unit after this one; false behind the last. */
+bool linear_next_unit(const struct linear_call *call, const struct linear_unit *unit,
+                      struct linear_unit *next);
+
+/* Whether it is the first unit of its page. */
+bool linear_starts_page(const struct linear_call *call, const struct linear_unit *unit);
+
+/* Where a unit's sums lie. */
+int32_t *linear_sums(const struct linear_call *call, const struct linear_unit *unit);
+
+/* Where a unit's arranged inputs lie. */
+int8_t *linear_inputs(const struct linear_call *call, const struct linear_unit *unit);
+
+/* Whether the engine reads the inputs of such a group from their buffer. */
+bool linear_is_arranged(const struct art_engine_place *engine, uint32_t tokens);
+
+/* Put a unit's inputs into their buffer if they are not there yet. Every core does a share. */
+void linear_arrange(const struct art_team *team, const struct linear_call *call,
+                    const struct linear_unit *unit);
+
+/* Queue the jobs of a unit; its codes lie at `codes`. Returns the last job's number. */
+uint32_t linear_submit(const struct linear_call *call, const struct linear_unit *unit,
+                       const struct art_place *codes);
+
+/* Results of a unit's sums; its page lies at `page`, which is not read for resident codes. */
+void linear_finish(const struct art_team *team, const struct linear_call *call,
+                   const struct linear_unit *unit, const struct art_place *page);
+
+/* The cluster's part: tile after tile. */
+void linear_tiles(const struct art_team *team, const struct linear_call *call);
+
+#endif

@@ -1,0 +1,161 @@
+"""The two parts of a linear layer: rows on N-EUREKA and rows on the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from kernel_cases import normal, random_matrix
+
+from aretusa.neureka.job import unsigned_input_correction
+from aretusa.neureka.layout import pack_1x1, pack_gemv_3x3, packed_1x1_bytes, packed_gemv_3x3_bytes
+from aretusa.neureka.registers import Mode
+from aretusa.quantization.layout import PackedMatrix, pack_matrix
+from aretusa.quantization.schemes import QuantisedMatrix
+from aretusa.reference.linear import linear
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    F32 = NDArray[np.float32]
+    I8 = NDArray[np.int8]
+
+ALIGN: Final = 32
+BLOCK_ROWS: Final = 8
+TOKENS_1X1: Final = 36
+
+
+def aligned(size_bytes: int) -> int:
+    """Rounded up to where the next part may start."""
+    return -(-size_bytes // ALIGN) * ALIGN
+
+
+def _arrays(packed: PackedMatrix) -> list[NDArray[np.generic]]:
+    parts = (packed.codes, packed.scales, packed.minimums, packed.bias)
+    return [part for part in parts if part is not None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterPart:
+    """Rows in the packed layout; `form` is width, group, and whether there are minimums."""
+
+    rows: int
+    form: tuple[int, int, bool]
+    has_bias: bool
+    matrix: QuantisedMatrix | None = None
+    bias: F32 | None = None
+
+    def filled(self, rng: np.random.Generator, depth: int) -> ClusterPart:
+        """With random weights."""
+        width, group, minimums = self.form
+        matrix = random_matrix(rng, (self.rows, depth), width, group, minimums=minimums)
+        return replace(self, matrix=matrix, bias=normal(rng, self.rows) if self.has_bias else None)
+
+    def packed(self) -> bytes:
+        """The parts, each aligned."""
+        assert self.matrix is not None
+        data = b""
+        for array in _arrays(pack_matrix(self.matrix, self.bias)):
+            data = data.ljust(aligned(len(data)), b"\xa5") + array.tobytes()
+        return data
+
+    def tile_bytes(self, rows: int, depth: int) -> int:
+        """Bytes of some of the rows."""
+        some = replace(self, rows=rows).filled(np.random.default_rng(0), depth)
+        return len(some.packed())
+
+    def place_words(self, memory: int, offset: int) -> list[int]:
+        """struct art_matrix_place."""
+        assert self.matrix is not None
+        packed = pack_matrix(self.matrix, self.bias)
+        parts = self.form[2] | self.has_bias << 1
+        head = memory | packed.form << 8 | packed.zero << 16 | parts << 24
+        return [head, packed.group, self.rows, packed.depth, offset]
+
+    def apply(self, codes: I8, scales: F32, residual: F32 | None) -> F32:
+        """The results."""
+        assert self.matrix is not None
+        return linear(self.matrix, codes, scales, self.bias, residual)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePart:
+    """Rows in N-EUREKA's layout."""
+
+    rows: int
+    mode: Mode
+    bits: int
+    has_bias: bool
+    is_unsigned: bool = False
+    codes: I8 | None = None  # [rows, depth]
+    scales: F32 | None = None
+    bias: F32 | None = None
+
+    def filled(self, rng: np.random.Generator, depth: int) -> EnginePart:
+        """With random weights, the lowest and highest code among them."""
+        half = 1 << (self.bits - 1)
+        codes = rng.integers(-half, half, (self.rows, depth)).astype(np.int8)
+        codes.flat[0], codes.flat[-1] = -half, half - 1
+        scales = rng.uniform(1e-4, 1e-2, self.rows).astype(np.float32)
+        bias = normal(rng, self.rows) if self.has_bias else None
+        return replace(self, codes=codes, scales=scales, bias=bias)
+
+    def row_bytes(self, depth: int) -> int:
+        """Codes of one row."""
+        if self.mode is Mode.DENSE_1X1:
+            return packed_1x1_bytes(1, depth)
+        return packed_gemv_3x3_bytes(1, depth, self.bits)
+
+    def page_bytes(self, rows: int, depth: int) -> int:
+        """A page of some of the rows."""
+        arrays = 1 + self.has_bias + self.is_unsigned
+        return aligned(rows * self.row_bytes(depth)) + 4 * rows * arrays
+
+    def words(self) -> bytes:
+        """The codes."""
+        assert self.codes is not None
+        pack = pack_1x1 if self.mode is Mode.DENSE_1X1 else pack_gemv_3x3
+        return pack(self.codes, self.bits).tobytes()
+
+    def channels(self) -> bytes:
+        """Scales, bias, corrections."""
+        assert self.codes is not None
+        assert self.scales is not None
+        data = self.scales.tobytes()
+        if self.bias is not None:
+            data += self.bias.tobytes()
+        if self.is_unsigned:
+            data += (-unsigned_input_correction(self.codes)).tobytes()
+        return data
+
+    def place_words(self, memory: int, offset: int, home: int, channels: int) -> list[int]:
+        """struct art_engine_place."""
+        assert self.codes is not None
+        flags = self.has_bias | self.is_unsigned << 1
+        head = self.mode | self.bits << 8 | flags << 16 | memory << 24
+        return [head, self.rows, self.codes.shape[1], offset, home, channels]
+
+    def apply(self, codes: I8, scales: F32, residual: F32 | None) -> F32:
+        """The results."""
+        assert self.codes is not None
+        assert self.scales is not None
+        matrix = QuantisedMatrix(
+            codes=self.codes, scales=self.scales, minimums=None, bits=self.bits, group=0, zero=0
+        )
+        return linear(matrix, codes, scales, self.bias, residual)
+
+    def pixels(self, tokens: int) -> int:
+        """Pixels of results of the largest group of a call."""
+        if self.mode is Mode.DENSE_1X1:
+            return min(tokens, TOKENS_1X1)
+        return {1: 1, 2: 4}.get(tokens, 16)
+
+    def input_bytes(self, tokens: int, depth: int) -> int:
+        """One buffer of arranged inputs, for up to that many tokens."""
+        if self.mode is Mode.DENSE_1X1:
+            return depth * min(tokens, TOKENS_1X1) if self.is_unsigned else 0
+        image = 9 * -(-depth // 9)
+        if tokens == 1:
+            return image if self.is_unsigned else 0
+        return (2 if tokens == 2 else 4) * image
