@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from aretusa.memory.matrix_parts import BLOCK_ROWS, matrix_parts
+
+if TYPE_CHECKING:
+    from aretusa.ir.types import DenseType
+    from aretusa.memory.engine_pieces import EnginePiece
 
 LANES: Final = 8
 FLOAT_BYTES: Final = 4
-SCORES_BYTES: Final = 32768  # how many rows of scores go through attention's phases together
+EMBED_TOKENS: Final = 8  # rows of an embedding table that are in L1 at a time
 
 
 def quantise_scratch_bytes(*, tokens: int, depth: int) -> int:
@@ -15,11 +22,44 @@ def quantise_scratch_bytes(*, tokens: int, depth: int) -> int:
     return (2 * tokens + lane_elements) * LANES * FLOAT_BYTES
 
 
-def attention_scratch_bytes(*, tokens: int, heads: int, kv_heads: int, context: int) -> int:
-    """Scratch of attention for any position: art_attention_scratch_bytes."""
+def append_scratch_bytes(*, tokens: int, heads: int, dim: int) -> int:
+    """Rows on their way to a cache, codes and scales: art_cache_append_scratch_bytes."""
+    codes_bytes = -(-heads * tokens * dim // FLOAT_BYTES) * FLOAT_BYTES
+    return codes_bytes + FLOAT_BYTES * heads * tokens
+
+
+def attention_scratch_bytes(
+    *,
+    tokens: int,
+    heads: int,
+    kv_heads: int,
+    dim: int,
+    context: int,
+    tile_positions: int,
+    scores_bytes: int,
+) -> int:
+    """Scratch of attention for any position: art_attention_scratch_bytes.
+
+    `scores_bytes` is room for scores, of which those of one token and one kv head always fit; two
+    tiles of `tile_positions` positions, a multiple of 8, hold keys or values.
+    """
     repeat = heads // kv_heads
-    room = SCORES_BYTES // (repeat * context * FLOAT_BYTES)
-    items = min(max(room, 1), tokens * kv_heads)
+    room = scores_bytes // (repeat * context * FLOAT_BYTES)
+    rows = min(max(room, 1), tokens * kv_heads) * repeat
     lane_context = -(-context // LANES)
-    floats = items * repeat * (context + 3 * LANES) + LANES * lane_context
-    return floats * FLOAT_BYTES
+    words = rows * (context + 3 * LANES + 1) + max(LANES * lane_context, rows * dim)
+    return words * FLOAT_BYTES + 2 * tile_positions * (dim + FLOAT_BYTES)
+
+
+def embed_scratch_bytes(
+    piece: EnginePiece | None, rest: DenseType | None, *, tokens: int = EMBED_TOKENS
+) -> int:
+    """Rows of an embedding table on their way to the cores: art_embed_scratch_bytes.
+
+    A row of `rest` brings the block that it is stored in.
+    """
+    piece_bytes = 0 if piece is None else piece.row_bytes + FLOAT_BYTES
+    rest_bytes = 0
+    if rest is not None:
+        rest_bytes = matrix_parts(replace(rest, rows=BLOCK_ROWS), has_bias=False).size_bytes
+    return min(tokens, EMBED_TOKENS) * max(piece_bytes, rest_bytes)

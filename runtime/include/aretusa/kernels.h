@@ -12,10 +12,15 @@
 
 #include "aretusa/platform.h"
 
+struct art_place; /* these three: aretusa/places.h, aretusa/engine.h */
+struct art_matrix_place;
+struct art_engine_place;
+
 enum {
     ART_BLOCK_ROWS = 8, /* rows of a matrix that are stored interleaved */
     ART_SUM_RUN = 32,   /* activation codes are summed in runs of this length */
     ART_EXP_STEPS = 32,
+    ART_EMBED_TOKENS = 8,            /* rows of an embedding table that are in L1 at a time */
     ART_HEAD_DIM_MAX = 256,          /* the squares of a head's row are summed on the stack */
     ART_ATTENTION_CONTEXT_MAX = 4096 /* positions whose integer sums fit 31 bits */
 };
@@ -55,9 +60,20 @@ struct art_matrix {
     uint32_t zero;
 };
 
-/* out[t][:] = value(tokens[t], :) for count tokens; out is [count][depth] float. */
-void art_embed(const struct art_team *team, const struct art_matrix *table, const int32_t *tokens,
-               uint32_t count, float *out);
+/* Bytes of scratch that the embedding of count tokens needs; either place may be null. A row of the
+ * engine's takes its codes and a scale. A row of the other layout takes its block of eight: codes,
+ * scales and minimums, each aligned to ART_ALIGN_BYTES, and so is the sum. The larger of the two,
+ * for as many tokens as are in L1 at a time. */
+uint32_t art_embed_scratch_bytes(const struct art_engine_place *engine,
+                                 const struct art_matrix_place *matrix, uint32_t count);
+
+/* out[t][:] = value(tokens[t], :) for count tokens; out is [count][depth] float. The first rows of
+ * the table are in the engine's layout, with value = code * scale, those after them in the packed
+ * one; a null pointer stands for none. Rows reach the scratch, which lies in L1 and is aligned to
+ * 4, by transfers. */
+void art_embed_planned(const struct art_team *team, const struct art_engine_place *engine,
+                       const struct art_matrix_place *matrix, const int32_t *tokens, uint32_t count,
+                       void *scratch, float *out);
 
 /* out[t][r] = residual[t][r] + (matrix * rows of src + bias)[t][r]; residual may be null and may be
  * out. Output channels are shared in blocks of eight rows.
@@ -134,39 +150,51 @@ void art_heads_quantise(const struct art_team *team, const struct art_heads_shap
                         const struct art_head_transform *transform, float *src, int8_t *codes,
                         float *scales);
 
-/* The same, into a key or value cache: codes [heads][context][dim], scales [heads][context], rows
- * position .. position + tokens - 1. */
+/* A key or value cache: codes [heads][context][dim], then, aligned to 4, float scales
+ * [heads][context]. It may lie in any memory: only transfers reach it. */
+
+/* Bytes of scratch: codes [heads][tokens][dim], then, aligned to 4, scales [heads][tokens]. */
+uint32_t art_cache_append_scratch_bytes(const struct art_heads_shape *shape);
+
+/* The same as art_heads_quantise, into rows position .. position + tokens - 1 of a cache. The
+ * scratch lies in L1 and is aligned to 4. The rows are in the cache, and the scratch is free, when
+ * core 0 returns. */
 void art_cache_append(const struct art_team *team, const struct art_heads_shape *shape,
                       const struct art_head_transform *transform, uint32_t context, float *src,
-                      int8_t *codes, float *scales);
+                      const struct art_place *cache, void *scratch);
 
 struct art_attention_shape {
     uint32_t tokens;
     uint32_t heads;
     uint32_t kv_heads;
     uint32_t dim;
-    uint32_t position; /* of the first token; token t sees positions 0 .. position + t */
-    uint32_t context;  /* rows of the cache, at most 4096 */
+    uint32_t position;       /* of the first token; token t sees positions 0 .. position + t */
+    uint32_t context;        /* rows of the cache, at most 4096 */
+    uint32_t tile_positions; /* of a tile of keys or values: a multiple of 8, best of 32 */
+    uint32_t scores_bytes;   /* room for scores; those of one token and one kv head always fit */
     float inverse_sqrt_dim;
 };
 
-struct art_cache {
-    const int8_t *key_codes; /* [kv_heads][context][dim] */
-    const float *key_scales; /* [kv_heads][context] */
-    const int8_t *value_codes;
-    const float *value_scales;
-};
-
-/* Bytes of scratch shared by the cores, for any position. */
+/* Bytes of scratch shared by the cores, for any position and for as many tokens or fewer.
+ *
+ * An item is one token with one kv head; with repeat = heads / kv_heads it has repeat * context
+ * scores. So many items go through attention together:
+ *     items = max(1, scores_bytes / (4 * repeat * context)), at most tokens * kv_heads
+ *     rows = items * repeat
+ *     words = rows * (context + 25) + max(8 * ceil(context / 8), rows * dim)
+ *     bytes = 4 * words + 2 * tile_positions * (dim + 4) */
 uint32_t art_attention_scratch_bytes(const struct art_attention_shape *shape);
 
-/* out [tokens][heads][dim]: softmax attention of each token over the cache, causal.
+/* out [tokens][heads][dim]: softmax attention of each token over two caches, causal. Keys and
+ * values pass through the scratch, which lies in L1 and is aligned to 4: those of a kv head once
+ * for as many tokens as go together. Short contexts of several heads share a tile.
  *
  * score = ((float)(query codes . key codes) * (query scale * inverse_sqrt_dim)) * key scale; the
  * integer is below 2^24 for dim up to 1040. A result is an integer sum of at most context products
  * of a probability code up to 4095 and a value code up to 127: 4096 * 4095 * 127 < 2^31. */
 void art_attention(const struct art_team *team, const struct art_attention_shape *shape,
                    const int8_t *query_codes, const float *query_scales,
-                   const struct art_cache *cache, void *scratch, float *out);
+                   const struct art_place *keys, const struct art_place *values, void *scratch,
+                   float *out);
 
 #endif

@@ -52,14 +52,13 @@ int32_t art_mix_column(const float *codes, const int8_t *values, uint32_t positi
 }
 
 /* Most codes of a long context are zero. */
-struct art_int_lanes art_mix_columns(const float *codes, const int8_t *values, uint32_t positions,
-                                     uint32_t dim)
+void art_mix_columns(const float *codes, const int8_t *values, uint32_t positions, uint32_t dim,
+                     int32_t *sums)
 {
-#define DECLARE(i) int32_t sum##i = 0;
+#define LOAD(i) int32_t sum##i = sums[i];
 #define ADD(i) sum##i += code * values[i];
-#define STORE(i) sums.lane[i] = sum##i;
-    struct art_int_lanes sums;
-    ART_EACH_LANE(DECLARE)
+#define STORE(i) sums[i] = sum##i;
+    ART_EACH_LANE(LOAD)
     const float *const end = codes + positions;
     for (; codes != end; codes++, values += dim) {
         const int32_t code = (int32_t)*codes;
@@ -68,8 +67,7 @@ struct art_int_lanes art_mix_columns(const float *codes, const int8_t *values, u
         }
     }
     ART_EACH_LANE(STORE)
-#undef DECLARE
+#undef LOAD
 #undef ADD
 #undef STORE
-    return sums;
 }

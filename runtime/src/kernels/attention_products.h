@@ -15,8 +15,8 @@ void art_dot_four(const int8_t *query, const int8_t *keys, uint32_t stride, uint
 /* Sum over the positions of code * value for one column of values [positions][dim]. */
 int32_t art_mix_column(const float *codes, const int8_t *values, uint32_t positions, uint32_t dim);
 
-/* The same for eight columns. */
-struct art_int_lanes art_mix_columns(const float *codes, const int8_t *values, uint32_t positions,
-                                     uint32_t dim);
+/* The same for eight columns, added to their sums. */
+void art_mix_columns(const float *codes, const int8_t *values, uint32_t positions, uint32_t dim,
+                     int32_t *sums);
 
 #endif

@@ -8,31 +8,23 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from kernel_cases import (
-    AttentionShape,
     Case,
     HeadTransform,
-    append_case,
-    attention_case,
     crc_case,
-    embed_case,
     functions_case,
     heads_case,
     linear_case,
     normal,
     quantise_case,
-    random_attention_case,
     random_matrix,
     random_rows,
     rmsnorm_case,
     sample_case,
-    scratch_case,
     silu_mul_case,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from aretusa.quantization.schemes import QuantisedMatrix
 
     F32 = NDArray[np.float32]
 
@@ -98,19 +90,6 @@ def extreme_linear_cases() -> list[Case]:
     return cases
 
 
-def embed_cases() -> list[Case]:
-    """Rows of every form, the last ones included."""
-    rng = np.random.default_rng(3)
-
-    def table(width: int, group: int, depth: int, *, minimums: bool) -> QuantisedMatrix:
-        return random_matrix(rng, (21, depth), width, group, minimums=minimums)
-
-    return [
-        embed_case(table(width, group, depth, minimums=minimums), [0, 20, 7, 8, 0])
-        for (width, group, minimums), depth in product(FORMS, (7, 33, 252))
-    ]
-
-
 def row_cases() -> list[Case]:
     """The row-quantising kernels at every depth, and on rows of extreme values."""
     rng = np.random.default_rng(4)
@@ -167,51 +146,13 @@ def head_cases() -> list[Case]:
         src = normal(rng, tokens, heads, dim, scale=4)
         weight = normal(rng, dim)
         src[0, 0] = 0
-        for transform in (
+        transforms = (
             HeadTransform(),
             HeadTransform(cosine=cosine, sine=sine),
             HeadTransform(norm_weight=weight, norm_eps=1e-6, cosine=cosine, sine=sine),
-        ):
-            cases.append(heads_case(src, transform, position))
-            cases.append(append_case(src, transform, position, 20))
+        )
+        cases += [heads_case(src, transform, position) for transform in transforms]
     return cases
-
-
-def attention_cases() -> list[Case]:
-    """Few and many positions, grouped heads, odd head sizes, several passes."""
-    rng = np.random.default_rng(6)
-    shapes = [
-        (1, 1, 1, 8, 0, 1),
-        (1, 4, 2, 16, 6, 9),
-        (3, 9, 3, 64, 0, 16),
-        (7, 6, 6, 48, 30, 41),
-        (1, 9, 3, 64, 199, 256),
-        (2, 3, 1, 20, 40, 64),
-        (4, 8, 2, 32, 511, 600),
-        (2, 2, 2, 8, 2046, 2048),
-    ]
-    names = ("tokens", "heads", "kv_heads", "dim", "position", "context")
-    cases = [
-        random_attention_case(rng, AttentionShape(**dict(zip(names, sizes, strict=True))))
-        for sizes in shapes
-    ]
-    return [*cases, *extreme_attention_cases()]
-
-
-def extreme_attention_cases() -> list[Case]:
-    """Equal scores over 4096 positions with the largest codes; value scales of zero; one spike."""
-    shape = AttentionShape(tokens=1, heads=1, kv_heads=1, dim=8, position=4095, context=4096)
-    query = (np.full((1, 1, 8), 127, np.int8), np.full((1, 1), 0.5, np.float32))
-    keys = (np.full((1, 4096, 8), -127, np.int8), np.full((1, 4096), 0.5, np.float32))
-    values = (np.full((1, 4096, 8), -127, np.int8), np.full((1, 4096), 2.0, np.float32))
-    none = (values[0], np.zeros((1, 4096), np.float32))
-    spike = (keys[0].copy(), keys[1])
-    spike[0][0, 77] = 127
-    return [
-        attention_case(shape, query, keys, values),
-        attention_case(shape, query, keys, none),
-        attention_case(shape, query, spike, values),
-    ]
 
 
 def sample_cases() -> list[Case]:
@@ -260,31 +201,14 @@ def crc_cases() -> list[Case]:
     return [*short, crc_case(data, 1, 65536, 0)]
 
 
-def scratch_cases() -> list[Case]:
-    """Sizes around the borders of what goes through attention at once."""
-    return [
-        scratch_case(
-            AttentionShape(
-                tokens=tokens, heads=heads, kv_heads=kv_heads, dim=dim, position=0, context=context
-            )
-        )
-        for tokens, (heads, kv_heads), dim, context in product(
-            (1, 3, 16), ((1, 1), (9, 3), (32, 8)), (8, 576, 1537), (1, 7, 64, 255, 512, 2048, 4096)
-        )
-    ]
-
-
 @cache
 def catalogue() -> tuple[Case, ...]:
     """Every case."""
     return (
         *linear_cases(),
-        *embed_cases(),
         *row_cases(),
         *head_cases(),
-        *attention_cases(),
         *sample_cases(),
         *function_cases(),
         *crc_cases(),
-        *scratch_cases(),
     )

@@ -6,8 +6,9 @@
 #include "kernels/exp.h"
 #include "kernels/float_bits.h"
 #include "kernels/square_root.h"
+#include "placed_cases.h"
 
-static float float_param(const struct test_case *test, uint32_t index)
+float float_param(const struct test_case *test, uint32_t index)
 {
     const union {
         uint32_t bits;
@@ -66,36 +67,7 @@ static void run_heads(const struct art_team *team, const struct test_case *test,
                                                  .norm_eps = float_param(test, 4),
                                                  .rope_cosine = arrays[1],
                                                  .rope_sine = arrays[2]};
-    if (test->kernel == CASE_HEADS_QUANTISE) {
-        art_heads_quantise(team, &shape, &transform, arrays[3], arrays[4], arrays[5]);
-    } else {
-        art_cache_append(team, &shape, &transform, test->params[5], arrays[3], arrays[4],
-                         arrays[5]);
-    }
-}
-
-static struct art_attention_shape attention_shape(const struct test_case *test)
-{
-    struct art_attention_shape shape;
-    shape.tokens = test->params[0];
-    shape.heads = test->params[1];
-    shape.kv_heads = test->params[2];
-    shape.dim = test->params[3];
-    shape.position = test->params[4];
-    shape.context = test->params[5];
-    shape.inverse_sqrt_dim = float_param(test, 6);
-    return shape;
-}
-
-static void run_attention(const struct art_team *team, const struct test_case *test,
-                          void *const *arrays)
-{
-    const struct art_attention_shape shape = attention_shape(test);
-    const struct art_cache cache = {.key_codes = arrays[2],
-                                    .key_scales = arrays[3],
-                                    .value_codes = arrays[4],
-                                    .value_scales = arrays[5]};
-    art_attention(team, &shape, arrays[0], arrays[1], &cache, arrays[6], arrays[7]);
+    art_heads_quantise(team, &shape, &transform, arrays[3], arrays[4], arrays[5]);
 }
 
 static void run_sample(const struct test_case *test, void *const *arrays)
@@ -132,14 +104,6 @@ static void run_check_image(const struct art_team *team, const struct test_case 
         header == ART_EXIT_OK ? art_image_check_chunks(team, arrays[0]) : header;
 }
 
-static void run_scratch_bytes(const struct test_case *test, void *const *arrays)
-{
-    uint32_t *const found = arrays[0];
-    const struct art_attention_shape shape = attention_shape(test);
-    found[0] = art_quantise_scratch_bytes(shape.tokens, shape.dim);
-    found[1] = art_attention_scratch_bytes(&shape);
-}
-
 /* The scalar functions, element by element. */
 static void run_functions(const struct test_case *test, void *const *arrays)
 {
@@ -170,13 +134,34 @@ static void run_alone(const struct test_case *test, void *const *arrays)
     }
 }
 
-void run_case(const struct art_team *team, const struct test_case *test, void *const *arrays)
+/* The kernels whose operands lie at places; false for the others. */
+static bool run_placed(const struct art_team *team, const struct test_case *test,
+                       void *const *arrays)
 {
-    const struct art_matrix matrix = matrix_of(test, arrays);
     switch ((enum case_kernel)test->kernel) {
     case CASE_EMBED:
-        art_embed(team, &matrix, arrays[4], test->params[5], arrays[5]);
-        break;
+        run_embed(team, test, arrays);
+        return true;
+    case CASE_CACHE_APPEND:
+        run_cache_append(team, test, arrays);
+        return true;
+    case CASE_ATTENTION:
+        run_attention(team, test, arrays);
+        return true;
+    case CASE_STEPS:
+        run_steps(team, test, arrays);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void run_case(const struct art_team *team, const struct test_case *test, void *const *arrays)
+{
+    if (run_placed(team, test, arrays)) {
+        return;
+    }
+    switch ((enum case_kernel)test->kernel) {
     case CASE_LINEAR:
         run_linear(team, test, arrays);
         break;
@@ -186,19 +171,12 @@ void run_case(const struct art_team *team, const struct test_case *test, void *c
         run_rows(team, test, arrays);
         break;
     case CASE_HEADS_QUANTISE:
-    case CASE_CACHE_APPEND:
         run_heads(team, test, arrays);
-        break;
-    case CASE_ATTENTION:
-        run_attention(team, test, arrays);
         break;
     case CASE_CHECK_IMAGE:
         run_check_image(team, test, arrays);
         break;
-    case CASE_SAMPLE:
-    case CASE_CRC32C:
-    case CASE_SCRATCH_BYTES:
-    case CASE_FUNCTIONS:
+    default:
         if (team->core == 0) {
             run_alone(test, arrays);
         }

@@ -24,7 +24,13 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> HostLibrary:
 @pytest.fixture(scope="session")
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> SanitizedProgram:
     """The kernels with the address and undefined-behaviour sanitizers."""
-    return SanitizedProgram.build(tmp_path_factory.mktemp("sanitized"))
+    return SanitizedProgram.build(tmp_path_factory.mktemp("sanitized"), "address,undefined")
+
+
+@pytest.fixture(scope="session")
+def threads(tmp_path_factory: pytest.TempPathFactory) -> SanitizedProgram:
+    """The kernels with the sanitizer that sees races between cores."""
+    return SanitizedProgram.build(tmp_path_factory.mktemp("threads"), "thread")
 
 
 @pytest.fixture(scope="session")

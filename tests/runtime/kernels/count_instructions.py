@@ -16,16 +16,15 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "compiler"))
 
+from cache_cases import AttentionShape, random_attention_case
 from case_catalogue import rope_tables
 from kernel_cases import (
-    AttentionShape,
     Case,
     HeadTransform,
     heads_case,
     linear_case,
     normal,
     quantise_case,
-    random_attention_case,
     random_matrix,
     random_rows,
     rmsnorm_case,

@@ -23,6 +23,11 @@ void art_platform_barrier(const struct art_team *team)
     }
 }
 
+_Noreturn void art_platform_exit(enum art_exit code)
+{
+    exit((int)code);
+}
+
 struct core_job {
     struct art_team team;
     const struct test_case *test;
@@ -68,6 +73,7 @@ void harness_run(void *blob, uint32_t cores)
                 memcpy(arrays[a], (char *)blob + test->offsets[a], test->bytes[a]);
             }
         }
+        prepare_memories(test, arrays);
         run_team(test, arrays, cores);
         for (uint32_t a = 0; a < CASE_ARRAYS; a++) {
             if (test->bytes[a] > 0) {

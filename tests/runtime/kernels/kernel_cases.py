@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aretusa.memory.scratch import attention_scratch_bytes, quantise_scratch_bytes
+from aretusa.memory.scratch import quantise_scratch_bytes
 from aretusa.quantization.crc import crc32c
 from aretusa.quantization.layout import code_sums, pack_matrix
 from aretusa.quantization.schemes import QuantisedMatrix
@@ -44,11 +44,15 @@ class Kernel(IntEnum):
     CHECK_IMAGE = 11
     SCRATCH_BYTES = 12
     FUNCTIONS = 13
+    STEPS = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One call: parameters, arrays by number (None is a null pointer), and expected results."""
+    """One call: parameters, arrays by number (None is a null pointer), and expected results.
+
+    `memories` tells which array is the content of a memory, by the memory's number.
+    """
 
     name: str
     kernel: Kernel
@@ -56,6 +60,7 @@ class Case:
     arrays: Sequence[Array | None]
     expected: dict[int, Array] = field(default_factory=dict)
     macs: int = 0
+    memories: dict[int, int] = field(default_factory=dict)
 
 
 def bits(value: float) -> int:
@@ -129,21 +134,6 @@ def linear_case(
     )
 
 
-def embed_case(matrix: QuantisedMatrix, tokens: Sequence[int]) -> Case:
-    """art_embed."""
-    packed = pack_matrix(matrix)
-    ids = np.array(tokens, np.int32)
-    out = junk((len(ids), matrix.depth), np.float32)
-    weights = [packed.codes, packed.scales, packed.minimums, None]
-    return Case(
-        name=f"embed w{matrix.bits} group {matrix.group} {matrix.rows}x{matrix.depth}",
-        kernel=Kernel.EMBED,
-        params=[matrix.rows, matrix.depth, matrix.group, packed.form, matrix.zero, len(ids)],
-        arrays=[*weights, ids, out],
-        expected={5: matrix.dequantise()[ids]},
-    )
-
-
 def _rows_case(kernel: Kernel, src: F32, other: F32 | None, real: F32, eps: float = 0.0) -> Case:
     tokens, depth = src.shape
     codes, scales = arithmetic.quantise(real)
@@ -210,90 +200,6 @@ def heads_case(src: F32, transform: HeadTransform, position: int) -> Case:
     )
 
 
-def append_case(src: F32, transform: HeadTransform, position: int, context: int) -> Case:
-    """art_cache_append: rows outside the appended ones keep what they held."""
-    tokens, heads, dim = src.shape
-    codes, scales = arithmetic.quantise(transform.apply(src, position))
-    cache_codes = np.full((heads, context, dim), JUNK, np.int8)
-    cache_scales = np.full((heads, context), 3.0, np.float32)
-    new_codes, new_scales = cache_codes.copy(), cache_scales.copy()
-    new_codes[:, position : position + tokens] = codes.transpose(1, 0, 2)
-    new_scales[:, position : position + tokens] = scales.T
-    tables = [transform.norm_weight, transform.cosine, transform.sine]
-    return Case(
-        name=f"cache_append {tokens}x{heads}x{dim} at {position} of {context}",
-        kernel=Kernel.CACHE_APPEND,
-        params=[tokens, heads, dim, position, bits(transform.norm_eps), context],
-        arrays=[*tables, src, cache_codes, cache_scales],
-        expected={4: new_codes, 5: new_scales},
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttentionShape:
-    """struct art_attention_shape."""
-
-    tokens: int
-    heads: int
-    kv_heads: int
-    dim: int
-    position: int
-    context: int
-
-
-def attention_case(
-    shape: AttentionShape, query: tuple[I8, F32], keys: tuple[I8, F32], values: tuple[I8, F32]
-) -> Case:
-    """art_attention; query [tokens, heads, dim], keys and values [kv_heads, context, dim]."""
-    inverse = np.float32(1 / np.sqrt(shape.dim))
-    out = np.empty((shape.tokens, shape.heads, shape.dim), np.float32)
-    for token in range(shape.tokens):
-        seen = slice(0, shape.position + token + 1)
-        for head in range(shape.heads):
-            kv = head // (shape.heads // shape.kv_heads)
-            sums = keys[0][kv, seen].astype(np.int64) @ query[0][token, head].astype(np.int64)
-            factor = query[1][token, head] * inverse
-            scores = (sums.astype(np.float32) * factor) * keys[1][kv, seen]
-            visible = np.ones(scores.shape, np.bool_)
-            row = arithmetic.attend(scores, visible, values[0][kv, seen], values[1][kv, seen])
-            out[token, head] = row
-    scratch_bytes = attention_scratch_bytes(
-        tokens=shape.tokens, heads=shape.heads, kv_heads=shape.kv_heads, context=shape.context
-    )
-    scratch = junk((scratch_bytes,), np.uint8)
-    sizes = [shape.tokens, shape.heads, shape.kv_heads, shape.dim, shape.position, shape.context]
-    seen_total = sum(shape.position + token + 1 for token in range(shape.tokens))
-    return Case(
-        name=f"attention {shape}",
-        kernel=Kernel.ATTENTION,
-        params=[*sizes, bits(float(inverse))],
-        arrays=[*query, *keys, *values, scratch, junk(out.shape, np.float32)],
-        expected={7: out},
-        macs=2 * seen_total * shape.heads * shape.dim,
-    )
-
-
-def random_attention_case(rng: np.random.Generator, shape: AttentionShape) -> Case:
-    """Attention over random codes, with scores that differ by several units."""
-
-    def rows(count: int) -> tuple[I8, F32]:
-        codes, scales = random_rows(rng, count, shape.dim)
-        return codes, scales * np.float32(0.2)
-
-    query = rows(shape.tokens * shape.heads)
-    keys, values = rows(shape.kv_heads * shape.context), rows(shape.kv_heads * shape.context)
-    cache = (shape.kv_heads, shape.context)
-    return attention_case(
-        shape,
-        (
-            query[0].reshape(shape.tokens, shape.heads, shape.dim),
-            query[1].reshape(shape.tokens, shape.heads),
-        ),
-        (keys[0].reshape(*cache, shape.dim), keys[1].reshape(cache)),
-        (values[0].reshape(*cache, shape.dim), values[1].reshape(cache)),
-    )
-
-
 def sample_case(logits: F32, temperature: float, top_p: float, state: int, draws: int) -> Case:
     """art_sample, several times."""
     sampler = Sampler(temperature, top_p, state)
@@ -335,27 +241,6 @@ def crc_case(data: NDArray[np.uint8], start: int, count: int, crc: int) -> Case:
         params=[crc, start, count],
         arrays=[data, junk((1,), np.uint32)],
         expected={1: found},
-    )
-
-
-def scratch_case(shape: AttentionShape) -> Case:
-    """Both functions that tell scratch sizes; the row kernels get tokens and dim."""
-    found = [
-        quantise_scratch_bytes(tokens=shape.tokens, depth=shape.dim),
-        attention_scratch_bytes(
-            tokens=shape.tokens,
-            heads=shape.heads,
-            kv_heads=shape.kv_heads,
-            context=shape.context,
-        ),
-    ]
-    sizes = [shape.tokens, shape.heads, shape.kv_heads, shape.dim, shape.position, shape.context]
-    return Case(
-        name=f"scratch bytes of {shape}",
-        kernel=Kernel.SCRATCH_BYTES,
-        params=sizes,
-        arrays=[junk((2,), np.uint32)],
-        expected={0: np.array(found, np.uint32)},
     )
 
 

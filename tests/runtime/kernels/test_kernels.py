@@ -10,14 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_cases import (
-    AttentionShape,
     Case,
     HeadTransform,
     heads_case,
     linear_case,
     normal,
     quantise_case,
-    random_attention_case,
     random_matrix,
     random_rows,
     rmsnorm_case,
@@ -39,7 +37,7 @@ EXAMPLES = settings(max_examples=25, deadline=None)
 @pytest.mark.parametrize("cores", CORES)
 @pytest.mark.parametrize(
     "group",
-    ["linear", "embed", "row", "head", "attention", "sample", "function", "crc", "scratch"],
+    ["linear", "row", "head", "sample", "function", "crc"],
 )
 def test_kernels_equal_the_reference(host: HostLibrary, group: str, cores: int) -> None:
     cases: list[Case] = getattr(case_catalogue, f"{group}_cases")()
@@ -127,40 +125,6 @@ def test_heads_of_any_shape(
         norm_weight=normal(rng, 2 * half), norm_eps=1e-6, cosine=cosine, sine=sine
     )
     host.check([heads_case(normal(rng, tokens, heads, 2 * half), transform, position)], cores)
-
-
-@EXAMPLES
-@given(
-    seed=SEEDS,
-    tokens=st.integers(1, 5),
-    repeat=st.integers(1, 4),
-    kv_heads=st.integers(1, 3),
-    dim=st.integers(1, 40),
-    position=st.integers(0, 600),
-    spare=st.integers(0, 20),
-    cores=st.integers(1, 8),
-)
-def test_attention_of_any_shape(
-    *,
-    host: HostLibrary,
-    seed: int,
-    tokens: int,
-    repeat: int,
-    kv_heads: int,
-    dim: int,
-    position: int,
-    spare: int,
-    cores: int,
-) -> None:
-    shape = AttentionShape(
-        tokens=tokens,
-        heads=repeat * kv_heads,
-        kv_heads=kv_heads,
-        dim=dim,
-        position=position,
-        context=position + tokens + spare,
-    )
-    host.check([random_attention_case(np.random.default_rng(seed), shape)], cores)
 
 
 @EXAMPLES

@@ -1,0 +1,73 @@
+/* How the keys and values of a call of attention pass through its scratch.
+ *
+ * An item is one token with one kv head: `repeat` rows of scores. A pass is as many items as have
+ * room for their scores: all tokens of some kv heads, or some tokens of one. A pass takes steps: a
+ * tile of keys at a time, then of value scales, then of values. A tile holds some positions of one
+ * head, or all positions of several. */
+#ifndef ARETUSA_KERNELS_ATTENTION_STEPS_H
+#define ARETUSA_KERNELS_ATTENTION_STEPS_H
+
+#include "aretusa/kernels.h"
+#include "aretusa/places.h"
+#include "l1_copies.h"
+
+enum step_part { STEP_KEYS = 0, STEP_VALUE_SCALES = 1, STEP_VALUES = 2, STEP_PARTS = 3 };
+
+struct attention_call {
+    const struct art_attention_shape *shape;
+    struct art_place keys;
+    struct art_place values;
+    uint8_t *tiles[2];
+    uint32_t tile_bytes;
+    uint32_t pass_heads; /* kv heads of a pass, the last one may have fewer */
+    uint32_t pass_tokens;
+};
+
+/* Heads are kv heads throughout. */
+struct attention_step {
+    uint32_t pass_head; /* first head of the pass */
+    uint32_t pass_heads;
+    uint32_t pass_token;
+    uint32_t pass_tokens;
+    uint32_t visible; /* positions that the pass's last token sees */
+    enum step_part part;
+    uint32_t head; /* first head of the step */
+    uint32_t heads;
+    uint32_t position;   /* first position of the step, a multiple of 8 */
+    uint32_t end;        /* the position after the last one */
+    uint32_t stride;     /* positions for which a head has room in the tile, a multiple of 8 */
+    uint32_t head_bytes; /* of one head in the tile */
+    uint32_t tile;       /* 0 or 1 */
+};
+
+static inline uint32_t art_smaller(uint32_t one, uint32_t two)
+{
+    return one < two ? one : two;
+}
+
+/* Items of which the scores have room, at least one. */
+uint32_t art_attention_room(const struct art_attention_shape *shape);
+
+/* Share the scores' room: sets pass_heads and pass_tokens. */
+void art_attention_cut(struct attention_call *call);
+
+struct attention_step art_attention_first_step(const struct attention_call *call);
+
+/* The step after that one; false if that was the last. */
+bool art_attention_next_step(const struct attention_call *call, struct attention_step *step);
+
+/* Where a head's part of a step's tile starts. Keys are codes, then scales. */
+static inline void *art_attention_tile(const struct attention_call *call,
+                                       const struct attention_step *step, uint32_t head)
+{
+    return call->tiles[step->tile] + (head - step->head) * step->head_bytes;
+}
+
+/* Whether a step is the last one of its part of the pass. */
+bool art_attention_ends_part(const struct attention_step *step);
+
+/* Give the copies that fill a step's tile. Core 0 only. */
+void art_attention_load(const struct attention_call *call, const struct attention_step *step,
+                        struct art_copies *copies);
+
+#endif

@@ -1,0 +1,30 @@
+/* Copies between L1 and another memory that a kernel gives and awaits as a group. Core 0 only. */
+#ifndef ARETUSA_KERNELS_L1_COPIES_H
+#define ARETUSA_KERNELS_L1_COPIES_H
+
+#include "aretusa/places.h"
+#include "aretusa/transfer.h"
+
+/* The group: the last copy given to each queue. Starts as {0}. */
+struct art_copies {
+    bool is_given[ART_QUEUE_COUNT];
+    uint32_t last[ART_QUEUE_COUNT];
+};
+
+/* Give the copy of bytes at a place to an address in L1. */
+void art_copy_in(struct art_copies *copies, struct art_place from, void *to, uint32_t bytes);
+
+/* Give the copy of bytes at an address in L1 to a place. */
+void art_copy_out(struct art_copies *copies, const void *from, struct art_place to, uint32_t bytes);
+
+/* Return when all copies of the group are done. */
+void art_copies_wait(const struct art_copies *copies);
+
+/* The place so many bytes further on. */
+static inline struct art_place art_place_after(struct art_place place, uint32_t bytes)
+{
+    place.offset_bytes += bytes;
+    return place;
+}
+
+#endif

@@ -1,0 +1,251 @@
+"""Memories of a case, and calls of the kernels that work on key and value caches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from kernel_cases import Case, HeadTransform, Kernel, bits, junk, random_rows
+
+from aretusa.memory.scratch import (
+    append_scratch_bytes,
+    attention_scratch_bytes,
+    quantise_scratch_bytes,
+)
+from aretusa.reference import arithmetic
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    F32 = NDArray[np.float32]
+    I8 = NDArray[np.int8]
+    U8 = NDArray[np.uint8]
+    Array = NDArray[Any]
+
+ALIGN_BYTES: Final = 32
+BEFORE_BYTES: Final = 32  # junk in front of everything, so that no offset is 0
+
+
+class Memory(IntEnum):
+    """enum art_memory."""
+
+    L1 = 0
+    L2 = 1
+    SRAM = 2
+    MRAM = 3
+    L3 = 4
+
+
+class Contents:
+    """The memories of a case while they are filled; they end with the last block."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[Memory, bytearray] = {}
+
+    def put(self, memory: Memory, *arrays: Array) -> int:
+        """Append arrays back to back; the offset of the first, which is aligned."""
+        content = self._bytes.setdefault(memory, bytearray(junk((BEFORE_BYTES,), np.uint8)))
+        content.extend(junk((-len(content) % ALIGN_BYTES,), np.uint8).tobytes())
+        offset = len(content)
+        for array in arrays:
+            content.extend(array.tobytes())
+        return offset
+
+    def scratch(self, size_bytes: int) -> int:
+        """Room at the end of L1, so that sanitizers see a step beyond it."""
+        return self.put(Memory.L1, junk((size_bytes,), np.uint8))
+
+    def arrays(self) -> list[U8]:
+        """What each memory holds."""
+        return [np.frombuffer(bytes(content), np.uint8) for content in self._bytes.values()]
+
+    def numbers(self, first: int) -> dict[int, int]:
+        """Number of the array of each memory, counted from `first`."""
+        return {int(memory): first + index for index, memory in enumerate(self._bytes)}
+
+
+def cache_arrays(codes: I8, scales: F32) -> list[Array]:
+    """A cache as it lies: codes, padding to 4, scales."""
+    return [codes, junk((-codes.size % 4,), np.uint8), scales]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionShape:
+    """struct art_attention_shape, and where the caches lie."""
+
+    tokens: int
+    heads: int
+    kv_heads: int
+    dim: int
+    position: int
+    context: int
+    tile_positions: int = 64
+    scores_bytes: int = 32768
+    keys: Memory = Memory.L2
+    values: Memory = Memory.L2
+
+    @property
+    def inverse(self) -> np.float32:
+        """1 / sqrt(dim)."""
+        return np.float32(1 / np.sqrt(self.dim))
+
+    @property
+    def params(self) -> list[int]:
+        """The parameters of a case."""
+        sizes = [self.tokens, self.heads, self.kv_heads, self.dim, self.position, self.context]
+        return [*sizes, self.tile_positions, self.scores_bytes, bits(float(self.inverse))]
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Scratch of attention."""
+        return attention_scratch_bytes(
+            tokens=self.tokens,
+            heads=self.heads,
+            kv_heads=self.kv_heads,
+            dim=self.dim,
+            context=self.context,
+            tile_positions=self.tile_positions,
+            scores_bytes=self.scores_bytes,
+        )
+
+    @property
+    def append_bytes(self) -> int:
+        """Scratch of appending keys or values."""
+        return append_scratch_bytes(tokens=self.tokens, heads=self.kv_heads, dim=self.dim)
+
+
+def append_case(
+    src: F32, transform: HeadTransform, position: int, context: int, home: Memory = Memory.L2
+) -> Case:
+    """art_cache_append: rows outside the appended ones keep what they held."""
+    tokens, heads, dim = src.shape
+    codes, scales = arithmetic.quantise(transform.apply(src, position))
+    old = (junk((heads, context, dim), np.int8), junk((heads, context), np.float32))
+    old_codes, old_scales = old[0].reshape(heads, context, dim), old[1].reshape(heads, context)
+    new_codes, new_scales = old_codes.copy(), old_scales.copy()
+    new_codes[:, position : position + tokens] = codes.transpose(1, 0, 2)
+    new_scales[:, position : position + tokens] = scales.T
+    before, after = Contents(), Contents()
+    after.put(home, *cache_arrays(new_codes, new_scales))
+    at = before.put(home, *cache_arrays(old_codes, old_scales))
+    scratch = before.scratch(append_scratch_bytes(tokens=tokens, heads=heads, dim=dim))
+    tables = [transform.norm_weight, transform.cosine, transform.sine]
+    return Case(
+        name=f"cache_append {tokens}x{heads}x{dim} at {position} of {context} in {home.name}",
+        kernel=Kernel.CACHE_APPEND,
+        params=[
+            *(tokens, heads, dim, position, bits(transform.norm_eps), context),
+            *(home, at, scratch),
+        ],
+        arrays=[*tables, src, *before.arrays()],
+        expected={4: after.arrays()[0]},
+        memories=before.numbers(4),
+    )
+
+
+def attention_rows(
+    shape: AttentionShape, query: tuple[I8, F32], keys: tuple[I8, F32], values: tuple[I8, F32]
+) -> F32:
+    """Reference for query [tokens, heads, dim] and caches [kv_heads, context, dim]."""
+    out = np.empty((shape.tokens, shape.heads, shape.dim), np.float32)
+    for token in range(shape.tokens):
+        seen = slice(0, shape.position + token + 1)
+        for head in range(shape.heads):
+            kv = head // (shape.heads // shape.kv_heads)
+            sums = keys[0][kv, seen].astype(np.int64) @ query[0][token, head].astype(np.int64)
+            factor = query[1][token, head] * shape.inverse
+            scores = (sums.astype(np.float32) * factor) * keys[1][kv, seen]
+            visible = np.ones(scores.shape, np.bool_)
+            row = arithmetic.attend(scores, visible, values[0][kv, seen], values[1][kv, seen])
+            out[token, head] = row
+    return out
+
+
+def attention_case(
+    shape: AttentionShape, query: tuple[I8, F32], keys: tuple[I8, F32], values: tuple[I8, F32]
+) -> Case:
+    """art_attention; query [tokens, heads, dim], keys and values [kv_heads, context, dim]."""
+    out = attention_rows(shape, query, keys, values)
+    contents = Contents()
+    places = [
+        *(shape.keys, contents.put(shape.keys, *cache_arrays(*keys))),
+        *(shape.values, contents.put(shape.values, *cache_arrays(*values))),
+    ]
+    scratch = contents.scratch(shape.scratch_bytes)
+    seen_total = sum(shape.position + token + 1 for token in range(shape.tokens))
+    return Case(
+        name=f"attention {shape}",
+        kernel=Kernel.ATTENTION,
+        params=[*shape.params, *places, scratch],
+        arrays=[*query, junk(out.shape, np.float32), *contents.arrays()],
+        expected={2: out},
+        macs=2 * seen_total * shape.heads * shape.dim,
+        memories=contents.numbers(3),
+    )
+
+
+def random_attention_case(rng: np.random.Generator, shape: AttentionShape) -> Case:
+    """Attention over random codes, with scores that differ by several units."""
+
+    def rows(*sizes: int) -> tuple[I8, F32]:
+        codes, scales = random_rows(rng, int(np.prod(sizes)), shape.dim)
+        return codes.reshape(*sizes, shape.dim), scales.reshape(sizes) * np.float32(0.2)
+
+    query = rows(shape.tokens, shape.heads)
+    keys, values = (rows(shape.kv_heads, shape.context) for _ in range(2))
+    return attention_case(shape, query, keys, values)
+
+
+def steps_case(rng: np.random.Generator, shape: AttentionShape, chunk: int) -> Case:
+    """Attention over what was appended, `chunk` tokens at a time, into caches of junk."""
+
+    def src(heads: int) -> F32:
+        rows = rng.standard_normal((shape.tokens, heads, shape.dim)) * 3
+        return rows.astype(np.float32)
+
+    def cache(rows: F32) -> tuple[I8, F32]:
+        codes, scales = arithmetic.quantise(rows)
+        return codes.transpose(1, 0, 2), scales.T
+
+    query, keys, values = src(shape.heads), src(shape.kv_heads), src(shape.kv_heads)
+    out = attention_rows(shape, arithmetic.quantise(query), cache(keys), cache(values))
+    contents = Contents()
+    rows = shape.kv_heads * shape.context
+    empty = cache_arrays(junk((rows, shape.dim), np.int8), junk((rows,), np.float32))
+    places = [
+        *(shape.keys, contents.put(shape.keys, *empty)),
+        *(shape.values, contents.put(shape.values, *empty)),
+    ]
+    step = replace(shape, tokens=min(chunk, shape.tokens))
+    scratch = contents.scratch(max(step.scratch_bytes, step.append_bytes))
+    codes = junk((step.tokens, shape.heads, shape.dim), np.int8)
+    scales = junk((step.tokens, shape.heads), np.float32)
+    return Case(
+        name=f"steps of {chunk}: {shape}",
+        kernel=Kernel.STEPS,
+        params=[*shape.params, *places, scratch, chunk],
+        arrays=[
+            *(query, keys, values, codes, scales, junk(out.shape, np.float32)),
+            *contents.arrays(),
+        ],
+        expected={5: out},
+        memories=contents.numbers(6),
+    )
+
+
+def scratch_case(shape: AttentionShape) -> Case:
+    """The functions that tell scratch sizes; the row kernels get tokens and dim."""
+    found = [
+        quantise_scratch_bytes(tokens=shape.tokens, depth=shape.dim),
+        shape.scratch_bytes,
+        shape.append_bytes,
+    ]
+    return Case(
+        name=f"scratch bytes of {shape}",
+        kernel=Kernel.SCRATCH_BYTES,
+        params=shape.params,
+        arrays=[junk((len(found),), np.uint32)],
+        expected={0: np.array(found, np.uint32)},
+    )
