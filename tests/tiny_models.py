@@ -18,7 +18,7 @@ from checkpoints import tiny_config, write_gguf_llama, write_hf_llama
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from aretusa.codegen.project import Project, write_project
-from aretusa.driver import compile_model, workspace_bytes
+from aretusa.driver import compile_model
 from aretusa.execution.firmware import Platform, build_firmware
 from aretusa.frontend.llama_graph import llama_graph
 from aretusa.frontend.rope_tables import rope_tables
@@ -27,9 +27,11 @@ from aretusa.ir.text import parse_graph, print_graph
 from aretusa.ir.types import DenseType
 from aretusa.ir.verify import verify
 from aretusa.manifest import ModelRecord, OptionsRecord
-from aretusa.memory.plan import plan_memory
 from aretusa.options import CompileOptions
 from aretusa.passes.pipeline import LOWERING, run_passes
+from aretusa.plan.goal import Goal
+from aretusa.plan.make import Request, make_plan
+from aretusa.planning import workspace_bytes
 from aretusa.quantization.schemes import SCHEMES, Scheme, quantise_matrix
 from aretusa.quantization.store import QuantisedCheckpoint, declare_quantised
 from aretusa.schedule.roll import roll
@@ -49,7 +51,8 @@ if TYPE_CHECKING:
     from aretusa.frontend.llama_config import LlamaConfig
     from aretusa.frontend.rope_tables import RopeTables
     from aretusa.ir.graph import Graph
-    from aretusa.memory.plan import MemoryPlan
+    from aretusa.neureka.linear import Engine
+    from aretusa.plan.make import Plan
     from aretusa.quantization.schemes import QuantisedMatrix
     from aretusa.target.description import Target
 
@@ -147,15 +150,23 @@ def two_kind_graph(*, layers: int = 3, wide: tuple[int, ...] = (1,), ffn_size: i
 
 
 def plan_of(
-    graph: Graph, target: Target | None = None, *, tokenizer_bytes: int = 5000
-) -> MemoryPlan:
-    """The memory plan of a lowered graph."""
-    return plan_memory(
-        graph,
-        roll(graph),
-        load_target() if target is None else target,
-        tokenizer_bytes=tokenizer_bytes,
-        workspace_bytes=workspace_bytes(graph.context),
+    graph: Graph,
+    target: Target | None = None,
+    *,
+    engine: Engine | None = None,
+    tokenizer_bytes: int = 5000,
+) -> Plan:
+    """The plan of a lowered graph, with its own chunk."""
+    return make_plan(
+        Request(
+            graph=graph,
+            target=load_target() if target is None else target,
+            goal=Goal.within(graph.context),
+            engine=engine,
+            chunks=(graph.chunk_max,),
+            tokenizer_bytes=tokenizer_bytes,
+            workspace_bytes=workspace_bytes(graph.context),
+        )
     )
 
 
@@ -213,8 +224,6 @@ def write_build(graph: Graph, build: Path, config: LlamaConfig | None = None) ->
     config = runnable_config() if config is None else config
     project = Project(
         tool="aretusa test",
-        graph=graph,
-        rolled=roll(graph),
         plan=plan,
         source=RandomConstants(graph, config),
         tokenizer_image=image,
@@ -230,8 +239,9 @@ def write_build(graph: Graph, build: Path, config: LlamaConfig | None = None) ->
             has_chatml=True,
             stop_tokens=[0, 2],
         ),
-        options=_options_record(graph, plan.target.name),
+        options=_options_record(graph, plan.request.target.name),
         input_hash="",
+        report="",
         warnings=list,
     )
     write_project(project, build, lambda _: None)
@@ -243,7 +253,12 @@ def _options_record(graph: Graph, target: str) -> OptionsRecord:
     defaults = CompileOptions()
     values = {name: getattr(defaults, name) for name in OptionsRecord.model_fields}
     plain = {name: getattr(value, "value", value) for name, value in values.items()}
-    known = {"context": graph.context, "chunk": graph.chunk_max, "target": target}
+    known = {
+        "context": graph.context,
+        "chunk": graph.chunk_max,
+        "engine": defaults.engine_name,
+        "target": target,
+    }
     return OptionsRecord(**(plain | known))
 
 

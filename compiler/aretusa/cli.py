@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from aretusa import ui
-from aretusa.cli_options import Build, Debug, Json, Model, Quiet, answer
+from aretusa.cli_options import Bits, Build, Debug, EngineChoice, Json, Model, Policy, Quiet, answer
+from aretusa.cli_plan import plan_command, report_command
 from aretusa.cli_targets import targets_app
 from aretusa.driver import compile_model
 from aretusa.errors import ExitCode, UsageError
@@ -17,8 +18,7 @@ from aretusa.execution.firmware import Platform
 from aretusa.failures import report_failure
 from aretusa.ir.text import print_graph
 from aretusa.manifest import read_manifest
-from aretusa.neureka.linear import Engine
-from aretusa.options import DEFAULT_CHUNK, CompileOptions
+from aretusa.options import DEFAULT_WEIGHTS, CompileOptions
 from aretusa.passes.pipeline import LOWERING
 from aretusa.tokenizer.chat import SMOLLM2_SYSTEM
 from aretusa.verbs.doctor import examine_machine
@@ -41,6 +41,8 @@ app = typer.Typer(
     "Example: aretusa compile examples/models/tiny-orator -o build/tiny-orator",
 )
 app.add_typer(targets_app, name="targets")
+app.command("plan")(plan_command)
+app.command("report")(report_command)
 
 
 def _print_version(value: bool) -> None:
@@ -64,16 +66,23 @@ def compile_command(
     output: Annotated[Path, typer.Option("--output-dir", "-o", help="Where the build goes.")],
     weights: Annotated[
         str, typer.Option(help="Scheme for real weights: w8, w8g32, w4g32, w4g64, w4g128, ...")
-    ] = "w8",
+    ] = DEFAULT_WEIGHTS,
+    bits: Bits = None,
+    policy: Policy = None,
     requantise: Annotated[
         bool, typer.Option(help="Quantise codes of a quantised checkpoint anew.")
     ] = False,
-    engine: Annotated[Engine, typer.Option(help="What runs the linear layers.")] = Engine.CLUSTER,
+    engine: Annotated[
+        EngineChoice, typer.Option(help="What runs the linear layers.")
+    ] = EngineChoice.AUTO,
     context: Annotated[
         Optional[int],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(help="Positions of the KV cache; 512 or what the model allows."),
     ] = None,
-    chunk: Annotated[int, typer.Option(help="Most tokens of one prefill step.")] = DEFAULT_CHUNK,
+    chunk: Annotated[
+        Optional[int],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(help="Most tokens of one prefill step; what the planner finds best."),
+    ] = None,
     target: Annotated[str, typer.Option(help="Built-in target or a target file.")] = "siracusa",
     dump_after: Annotated[
         str, typer.Option(help="Print the graph after this pass (or 'all') on stderr.")
@@ -90,8 +99,10 @@ def compile_command(
     del debug
     options = CompileOptions(
         weights=weights,
+        bits=bits,
+        policy=policy,
         requantise=requantise,
-        engine=engine,
+        engine=engine.engine,
         context=context,
         chunk=chunk,
         target=target,

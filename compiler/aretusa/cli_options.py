@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+from aretusa.neureka.linear import Engine
+from aretusa.options import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +21,30 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stder
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Model = Annotated[Path, typer.Argument(help="Hugging Face directory or GGUF file.")]
 TargetName = Annotated[str, typer.Argument(help="Built-in target or a target file.")]
+Bits = Annotated[
+    Optional[int],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option(help="Bits per weight, 2 to 8, one scale per row: short for --weights wN."),
+]
+Policy = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="TOML file whose rules give schemes to weights by name."),
+]
 Build = Annotated[Path, typer.Argument(help="Directory that `aretusa compile` wrote.")]
+
+
+class EngineChoice(StrEnum):
+    """What `--engine` takes: an engine for every linear layer, or the planner's choice."""
+
+    AUTO = AUTO
+    CLUSTER = Engine.CLUSTER.value
+    NEUREKA_1X1 = Engine.NEUREKA_1X1.value
+    NEUREKA_3X3 = Engine.NEUREKA_3X3.value
+    SPLIT = Engine.SPLIT.value
+
+    @property
+    def engine(self) -> Engine | None:
+        """None leaves the choice to the planner."""
+        return None if self is EngineChoice.AUTO else Engine(self.value)
 
 
 def answer(result: Record, lines: Iterable[str], *, as_json: bool) -> None:

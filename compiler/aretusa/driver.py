@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aretusa.codegen.images import is_intact
 from aretusa.codegen.project import Project, hash_of_inputs, write_project
@@ -20,16 +20,15 @@ from aretusa.manifest import (
     OptionsRecord,
     read_manifest,
 )
-from aretusa.mapping.assign import map_engines
-from aretusa.memory.plan import plan_memory
 from aretusa.options import CompileOptions
-from aretusa.passes.pipeline import LOWERING, run_passes
-from aretusa.quantization.overflow import check_accumulators
+from aretusa.plan.make import make_plan
+from aretusa.plan.summary import summarise
+from aretusa.plan_results import PlanModel
+from aretusa.planning import lowered, plan_request, weights_text
 from aretusa.quantization.store import QuantisedCheckpoint, declare_quantised
 from aretusa.results import CompileResult
-from aretusa.schedule.roll import roll
 from aretusa.target.load import load_target
-from aretusa.tokenizer.image import encode_scratch_bytes, tokenizer_image
+from aretusa.tokenizer.image import tokenizer_image
 from aretusa.tokenizer_files import copy_tokenizer, read_tokenizer
 from aretusa.version import TOOL
 
@@ -38,13 +37,10 @@ if TYPE_CHECKING:
 
     from aretusa.frontend.checkpoint import Checkpoint
     from aretusa.passes.pipeline import Observer
+    from aretusa.plan.make import Plan
+    from aretusa.quantization.policy import Policy
     from aretusa.target.description import Target
     from aretusa.tokenizer.model import TokenizerModel
-
-PROMPT_BYTES_PER_POSITION: Final = (
-    6  # longest text that a prompt may be, per position of the context
-)
-SESSION_BYTES: Final = 512  # ART_SESSION_BYTES of runtime/include/aretusa/generate.h
 
 
 class Progress(Protocol):
@@ -90,7 +86,7 @@ def compile_model(
     if not force and (known := _up_to_date(output, inputs.input_hash)) is not None:
         return CompileResult(build=str(output), reused=True, manifest=known)
     project = _decide(inputs, options, observe)
-    constants = [region for region in project.plan.regions if region.kind.is_constant]
+    constants = [region for region in project.plan.memory.regions if region.kind.is_constant]
     progress.start("writing weight images", sum(region.size_bytes for region in constants))
     with staged_directory(output) as directory:
         copy_tokenizer(inputs.checkpoint.tokenizer_source, directory)
@@ -107,6 +103,7 @@ class _Inputs:
     tokenizer_image: bytes
     model: ModelRecord
     options: OptionsRecord
+    policy: Policy
     input_hash: str
 
 
@@ -117,12 +114,14 @@ def _read_inputs(model: Path, options: CompileOptions) -> _Inputs:
     tokenizer = read_tokenizer(checkpoint)
     image = tokenizer_image(tokenizer)
     record = _model_record(checkpoint, tokenizer)
+    policy = options.read_policy()
     resolved = OptionsRecord(
-        weights=options.weights,
+        weights=str(options.scheme),
+        policy=policy.text or None,
         requantise=options.requantise,
-        engine=options.engine.value,
+        engine=options.engine_name,
         context=options.context_for(checkpoint.config.max_positions),
-        chunk=options.chunk,
+        chunk=options.chunk or 0,
         target=target.name,
     )
     input_hash = hash_of_inputs(
@@ -138,6 +137,7 @@ def _read_inputs(model: Path, options: CompileOptions) -> _Inputs:
         tokenizer_image=image,
         model=record,
         options=resolved,
+        policy=policy,
         input_hash=input_hash,
     )
 
@@ -150,44 +150,36 @@ def _decide(inputs: _Inputs, options: CompileOptions, observe: Observer | None) 
         scheme=options.scheme,
         context=context,
         requantises=options.requantise,
+        policy=inputs.policy,
     )
-    graph = llama_graph(
-        checkpoint.config, name=checkpoint.name, chunk_max=options.chunk, context=context
-    )
-    graph = declare_quantised(graph, weights)
-    check_accumulators(graph)
-    graph = run_passes(graph, LOWERING, observe)
-    graph, _ = map_engines(graph, inputs.target, options.engine)
-    rolled = roll(graph)
-    plan = plan_memory(
-        graph,
-        rolled,
-        inputs.target,
-        tokenizer_bytes=len(inputs.tokenizer_image),
-        workspace_bytes=workspace_bytes(context),
+    graph = llama_graph(checkpoint.config, name=checkpoint.name, chunk_max=1, context=context)
+    graph = lowered(declare_quantised(graph, weights), observe)
+    plan = make_plan(
+        plan_request(graph, inputs.target, options, tokenizer_bytes=len(inputs.tokenizer_image))
     )
     return Project(
         tool=TOOL,
-        graph=graph,
-        rolled=rolled,
         plan=plan,
         source=weights,
         tokenizer_image=inputs.tokenizer_image,
         model=inputs.model,
-        options=inputs.options,
+        options=inputs.options.model_copy(update={"chunk": plan.working.chunk}),
         input_hash=inputs.input_hash,
         warnings=lambda: [warning.line() for warning in checkpoint.warnings],
+        report=_report(plan, inputs.model, weights_text(options)),
     )
 
 
-def workspace_bytes(context: int) -> int:
-    """What the token loop needs: its session, the tokens, and scratch to encode the prompt."""
-    return SESSION_BYTES + 4 * (context + 4) + encode_scratch_bytes(prompt_bytes_max(context))
-
-
-def prompt_bytes_max(context: int) -> int:
-    """Longest prompt text in bytes."""
-    return max(1024, PROMPT_BYTES_PER_POSITION * context)
+def _report(plan: Plan, record: ModelRecord, weights: str) -> str:
+    """The plan's document, which `aretusa report` reads."""
+    model = PlanModel(
+        name=record.name,
+        parameters=record.parameters,
+        layers=record.layers,
+        hidden_size=record.hidden_size,
+        vocabulary=record.vocabulary,
+    )
+    return summarise(plan, model, weights=weights).model_dump_json(indent=1) + "\n"
 
 
 def _up_to_date(output: Path, input_hash: str) -> Manifest | None:

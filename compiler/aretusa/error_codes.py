@@ -58,6 +58,7 @@ CODES: dict[str, str] = {
     "E0301": "The target description is not usable; name a built-in one or correct the file.",
     "E0401": "The program does not fit a memory; take less context, fewer bits or more memory.",
     "E0407": "The program does not fit the emulated machine; take fewer bits or a smaller model.",
+    "E0409": "The placement was neither found nor excluded in its time; report it.",
     "E0701": "GNU make is missing or broken; install make.",
     "E0702": "There is no C compiler for this computer; install gcc.",
     "E0703": "There is no bare-metal RISC-V GCC; install gcc-riscv64-unknown-elf.",

@@ -5,6 +5,7 @@ AretusaError
 ├── ModelError          a file of the model is broken or inconsistent       exit 3
 ├── UnsupportedError    the model is sound but uses what is not supported   exit 4
 ├── CapacityError       the program does not fit a memory                   exit 5
+├── SolverError         whether it fits was not found out                   exit 5
 ├── NumericsError       two executions differ, or quality is out of bounds  exit 6
 ├── ToolchainError      a compiler, an emulator or a runtime is missing     exit 7
 └── FirmwareError       the compiled program reported a fault               exit 8
@@ -106,6 +107,12 @@ class CapacityError(AretusaError):
             why=f"{self.missing_bytes:,} too few",
             fix=fix,
         )
+
+
+class SolverError(AretusaError):
+    """The solver's limit came before an answer: neither a plan nor a proof that there is none."""
+
+    exit_code = ExitCode.CAPACITY
 
 
 class NumericsError(AretusaError):

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aretusa.errors import UsageError
-from aretusa.memory.plan import MemoryPlan, Region, RegionKind
+from aretusa.memory.contents import RegionKind
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aretusa.memory.plan import MemoryPlan, Region
+
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE: Final = "manifest.json"
 GRAPH_FILE: Final = "graph.txt"
+PLAN_FILE: Final = "plan.json"
 
 
 class Record(BaseModel):

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aretusa.errors import UsageError
-from aretusa.neureka.linear import Engine
 from aretusa.quantization.policy import Policy, read_policy
 from aretusa.quantization.schemes import SCHEMES, Scheme
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aretusa.neureka.linear import Engine
+
 CONTEXT_MAX: Final = 4096  # 4096 * 4095 * 127 < 2**31: attention's integer sums stay exact
 DEFAULT_CONTEXT: Final = 512
-DEFAULT_CHUNK: Final = 32
 DEFAULT_WEIGHTS: Final = "w8"
 BITS: Final = range(2, 9)  # widths of a code
+MOST_CHUNK: Final = 32  # tokens of a step that the planner tries by itself
+AUTO: Final = "auto"  # the planner chooses the engine of each layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,26 +28,39 @@ class CompileOptions:
 
     `bits` is short for the scheme of so many bits with one scale per row. `policy` is a file whose
     rules name schemes for single weights. With `requantise` the checkpoint's codes are turned into
-    real weights first.
+    real weights first. The planner chooses the engine of each layer where `engine` is None, and
+    where `chunk` is None the tokens of a step.
     """
 
     weights: str = DEFAULT_WEIGHTS
     bits: int | None = None
     policy: Path | None = None
     requantise: bool = False
-    engine: Engine = Engine.CLUSTER
+    engine: Engine | None = None
     context: int | None = None
-    chunk: int = DEFAULT_CHUNK
+    chunk: int | None = None
     target: str = "siracusa"
 
     def __post_init__(self) -> None:
         self._check_scheme()
-        if not 1 <= self.chunk <= 256:
+        if self.chunk is not None and not 1 <= self.chunk <= 256:
             raise UsageError(
                 "E0003",
                 f"a chunk of {self.chunk} tokens is not possible",
                 fix="Choose --chunk between 1 and 256",
             )
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Largest steps that the planner tries: the one asked for, or the usual one and halves."""
+        if self.chunk is not None:
+            return (self.chunk,)
+        return tuple(MOST_CHUNK >> shift for shift in range(MOST_CHUNK.bit_length()))
+
+    @property
+    def engine_name(self) -> str:
+        """What `--engine` was."""
+        return AUTO if self.engine is None else self.engine.value
 
     def _check_scheme(self) -> None:
         if self.weights not in SCHEMES:

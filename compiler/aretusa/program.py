@@ -12,9 +12,9 @@ from aretusa.frontend.rope_tables import RopeTables
 from aretusa.ir.text import parse_graph
 from aretusa.ir.types import DenseType, VectorType
 from aretusa.manifest import GRAPH_FILE, read_manifest
+from aretusa.memory.contents import ROPE_COSINE, ROPE_SINE, matrix_biases
 from aretusa.memory.engine_pieces import engine_pieces
 from aretusa.memory.matrix_parts import BLOCK_ROWS, matrix_parts
-from aretusa.memory.plan import ROPE_COSINE, ROPE_SINE, matrix_biases
 from aretusa.neureka.linear import unpack_for
 from aretusa.quantization.layout import PackedMatrix, unpack_matrix
 from aretusa.quantization.schemes import CHANNEL, QuantisedMatrix, container_bits
@@ -113,7 +113,7 @@ class ImageWeights:
     def _unpack_engine(
         self, piece: EnginePiece, kind: DenseType
     ) -> tuple[QuantisedMatrix, F32 | None]:
-        words = self._array(piece.codes_name, _Part("u1", 0, (piece.codes_bytes,)))
+        words = self._array(piece.name, _Part("u1", 0, (piece.codes_bytes,)))
         codes = unpack_for(
             piece.engine,
             words,  # type: ignore[arg-type]
@@ -124,14 +124,14 @@ class ImageWeights:
         stored = codes.astype(np.int16) + kind.zero
         matrix = QuantisedMatrix(
             codes=stored.astype(np.uint8) if kind.zero else stored.astype(np.int8),
-            scales=self._array(piece.channels_name, _Part("<f4", 0, (piece.rows,))),
+            scales=self._array(piece.name, _Part("<f4", piece.channels_offset, (piece.rows,))),
             minimums=None,
             bits=kind.bits,
             group=kind.group,
             zero=kind.zero,
         )
-        bias = _Part("<f4", 4 * piece.rows, (piece.rows,))
-        return matrix, self._array(piece.channels_name, bias) if piece.has_bias else None
+        bias = _Part("<f4", piece.channels_offset + 4 * piece.rows, (piece.rows,))
+        return matrix, self._array(piece.name, bias) if piece.has_bias else None
 
     def _unpack_cluster(
         self, name: str, kind: DenseType, *, has_bias: bool

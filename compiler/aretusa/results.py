@@ -156,3 +156,13 @@ class DoctorResult(Record):
     tools: list[ToolResult]
     packages: dict[str, str]
     ok: bool
+
+
+class ReportResult(Record):
+    """Where the files of a report were written."""
+
+    schema_version: int = SCHEMA_VERSION
+    verb: Literal["report"] = "report"
+    build: str
+    directory: str
+    files: list[str]

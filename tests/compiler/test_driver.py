@@ -14,7 +14,7 @@ from tiny_models import CHUNK, CONTEXT, VOCABULARY, runnable_config, write_gguf_
 
 from aretusa import driver
 from aretusa.codegen.images import ImageWriter
-from aretusa.driver import compile_model, parameter_count, prompt_bytes_max
+from aretusa.driver import compile_model, parameter_count
 from aretusa.errors import AretusaError, ModelError, UnsupportedError, UsageError
 from aretusa.frontend.checkpoint import open_checkpoint
 from aretusa.manifest import MANIFEST_FILE, read_manifest

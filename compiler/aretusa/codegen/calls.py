@@ -10,18 +10,15 @@ import numpy as np
 from aretusa.codegen.views import BodyView, CallView
 from aretusa.ir import ops
 from aretusa.ir.types import TOKENS, DType
-from aretusa.memory.lifetimes import scratch_bytes, scratch_name
-from aretusa.neureka.linear import group_tokens
+from aretusa.memory.lifetimes import scratch_name
 from aretusa.schedule.epochs import epochs
 from aretusa.schedule.roll import HIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aretusa.codegen.naming import Names
-    from aretusa.ir.graph import Graph
     from aretusa.ir.ops import Op
     from aretusa.ir.types import Value
+    from aretusa.memory.body import Body
 
 
 def engine_table(weight: str) -> str:
@@ -38,17 +35,17 @@ def float_literal(value: float) -> str:
 class CallWriter:
     """Turns ops into calls. `kind` prefixes a kind's names, `index` is the C of its table row."""
 
-    graph: Graph
+    body: Body
     names: Names
     profile: list[str]
     kind: str
     index: str
 
-    def body(self, function: str, comment: str, body: Sequence[Op]) -> BodyView:
-        """All ops of a body, cut into epochs."""
+    def view(self, function: str, comment: str) -> BodyView:
+        """All ops of the body, cut into epochs."""
         cut: list[tuple[CallView, ...]] = []
         number = 0
-        for epoch in epochs(body):
+        for epoch in epochs(self.body.ops):
             calls: list[CallView] = []
             for op in epoch:
                 calls.append(self.call(op, number))
@@ -60,11 +57,9 @@ class CallWriter:
         """One op as a call of its kernel."""
         match op:
             case ops.Embed():
-                return self._view(
-                    op.out, "embed", table=self._table(op.table), out=self._data(op.out)
-                )
+                return self._embed(op, number)
             case ops.Linear():
-                return self._linear(op) if op.engine is None else self._engine_linear(op, number)
+                return self._linear(op, number)
             case ops.RmsNormQuantise():
                 return self._view(
                     op.out,
@@ -96,7 +91,7 @@ class CallWriter:
                     out=self._place(op.out),
                 )
             case ops.HeadsQuantise() | ops.CacheAppend():
-                return self._heads(op)
+                return self._heads(op, number)
             case ops.CachedAttention():
                 return self._attention(op, number)
             case (
@@ -113,45 +108,49 @@ class CallWriter:
             case _:
                 assert_never(op)
 
-    def _linear(self, op: ops.Linear) -> CallView:
-        residual = "NULL" if op.residual is None else self._data(op.residual)
+    def _embed(self, op: ops.Embed, number: int) -> CallView:
+        piece, rest = self.body.table(op)
+        return self._view(
+            op.out,
+            "embed",
+            engine="NULL" if piece is None else self._table(engine_table(op.table)),
+            matrix="NULL" if rest is None else self._table(op.table),
+            scratch=self._scratch(op, number),
+            out=self._data(op.out),
+        )
+
+    def _linear(self, op: ops.Linear, number: int) -> CallView:
+        plan = self.body.linear(op)
         return self._view(
             op.out,
             "linear",
             name=op.weight.removesuffix(".weight"),
             depth=op.src.type.depth,
             src=self._place(op.src),
-            table=self._table(op.weight),
-            residual=residual,
-            out=self._data(op.out),
-        )
-
-    def _engine_linear(self, op: ops.Linear, number: int) -> CallView:
-        engine_rows, rows = op.engine_rows or 0, op.out.type.depth
-        return self._view(
-            op.out,
-            "linear_engine",
-            name=op.weight.removesuffix(".weight"),
-            depth=op.src.type.depth,
-            src=self._place(op.src),
-            engine=self._table(engine_table(op.weight)),
-            table=self._table(op.weight) if engine_rows < rows else "",
-            rows=rows,
-            group_tokens=group_tokens(engine_rows, self.graph.chunk_max),
+            engine=self._table(engine_table(op.weight)) if plan.pieces else "NULL",
+            matrix=self._table(op.weight) if plan.rests else "NULL",
+            rows=plan.rows,
+            tile_rows=plan.tile_rows,
+            slice_rows=plan.slice_rows,
+            block_rows=plan.block_rows,
+            sums_bytes=plan.sums_bytes,
+            input_bytes=plan.input_bytes,
             residual="NULL" if op.residual is None else self._data(op.residual),
-            scratch=self._scratch(op, number),
+            scratch=self._scratch(op, number) if plan.scratch_bytes else "NULL",
             out=self._data(op.out),
         )
 
-    def _heads(self, op: ops.HeadsQuantise | ops.CacheAppend) -> CallView:
+    def _heads(self, op: ops.HeadsQuantise | ops.CacheAppend, number: int) -> CallView:
         weight = "NULL" if op.norm_weight is None else self._vector(op.norm_weight)
         if isinstance(op, ops.HeadsQuantise):
             _, heads, dim = op.out.type.dims(1)
             kernel, out, name = "heads_quantise", self._place(op.out), op.out.name
+            scratch = ""
         else:
-            cache = self.graph.role_cache(op.cache)
+            cache = self.body.cache(op.cache)
             heads, dim = cache.heads, cache.dim
             kernel, out, name = "cache_append", self._cache(op.cache), f"append.{op.cache}"
+            scratch = self._scratch(op, number)
         return self._view(
             op.src,
             kernel,
@@ -162,6 +161,7 @@ class CallWriter:
             weight=weight,
             rope=op.rope,
             src=self._data(op.src),
+            scratch=scratch,
             out=out,
         )
 
@@ -172,8 +172,10 @@ class CallWriter:
             "attention",
             name="attention",
             heads=heads,
-            kv_heads=self.graph.role_cache(op.key_cache).heads,
+            kv_heads=self.body.cache(op.key_cache).heads,
             dim=dim,
+            tile_positions=self.body.working.tile_positions,
+            scores_bytes=self.body.working.scores_bytes,
             inverse_sqrt_dim=float_literal(1 / np.sqrt(dim)),
             src=self._place(op.query),
             keys=self._cache(op.key_cache),
@@ -208,7 +210,7 @@ class CallWriter:
         return place
 
     def _scratch(self, op: Op, number: int) -> str:
-        assert scratch_bytes(op, self.graph) > 0, f"{type(op).__name__} uses no scratch"
+        assert self.body.scratch_bytes(op) > 0, f"{type(op).__name__} uses no scratch"
         return f"art_at(&{self.names.identifier('buffer', f'{scratch_name(number)}.place')})"
 
     def _table(self, weight: str) -> str:

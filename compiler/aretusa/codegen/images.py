@@ -12,17 +12,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from aretusa.ir.types import DenseType
+from aretusa.memory.contents import ROPE_COSINE, ROPE_SINE, TOKENIZER, matrix_biases
 from aretusa.memory.engine_pieces import EnginePiece, engine_pieces
 from aretusa.memory.matrix_parts import matrix_parts
-from aretusa.memory.plan import (
-    IMAGE_CHUNK_BYTES,
-    IMAGE_HEADER_BYTES,
-    ROPE_COSINE,
-    ROPE_SINE,
-    TOKENIZER,
-    image_header_bytes,
-    matrix_biases,
-)
+from aretusa.memory.plan import IMAGE_CHUNK_BYTES, IMAGE_HEADER_BYTES, image_header_bytes
+from aretusa.neureka.job import unsigned_input_correction
 from aretusa.neureka.linear import pack_for
 from aretusa.quantization.crc import crc32c, crc32c_chunks
 from aretusa.quantization.layout import pack_matrix
@@ -114,7 +108,7 @@ class ImageWriter:
         elif region.name == ROPE_SINE:
             yield 0, self.source.rope().sine.astype("<f4").tobytes()
         elif region.name in self._pieces_by_region:
-            yield from self._engine_parts(self._pieces_by_region[region.name], region.name)
+            yield from self._engine_parts(self._pieces_by_region[region.name])
         else:
             kind = self.graph.weight_types()[region.name]
             if isinstance(kind, DenseType):
@@ -125,29 +119,29 @@ class ImageWriter:
     @cached_property
     def _pieces(self) -> dict[str, EnginePiece]:
         """Pieces on N-EUREKA by weight."""
-        return engine_pieces(self.graph)
+        return engine_pieces(self.graph, is_unsigned=not self.plan.target.has_signed_input)
 
     @cached_property
     def _pieces_by_region(self) -> dict[str, EnginePiece]:
-        """The same by the names of their two regions."""
-        found = self._pieces.values()
-        return {name: p for p in found for name in (p.codes_name, p.channels_name)}
+        """The same by the names of their regions."""
+        return {piece.name: piece for piece in self._pieces.values()}
 
     @cached_property
     def _biases(self) -> dict[str, str]:
         """Bias of each matrix that has one."""
         return matrix_biases(self.graph)
 
-    def _engine_parts(self, piece: EnginePiece, name: str) -> Iterator[tuple[int, bytes]]:
+    def _engine_parts(self, piece: EnginePiece) -> Iterator[tuple[int, bytes]]:
         matrix = self.source.matrix(piece.weight)
-        if name == piece.codes_name:
-            codes = (matrix.codes[: piece.rows].astype(np.int16) - matrix.zero).astype(np.int8)
-            yield 0, pack_for(piece.engine, codes, matrix.bits).tobytes()
-            return
-        yield 0, matrix.scales[: piece.rows].astype("<f4").tobytes()
+        codes = (matrix.codes[: piece.rows].astype(np.int16) - matrix.zero).astype(np.int8)
+        yield 0, pack_for(piece.engine, codes, matrix.bits).tobytes()
+        numbers = [matrix.scales[: piece.rows].astype("<f4").tobytes()]
         bias = self._bias(piece.weight)
         if bias is not None:
-            yield 4 * piece.rows, bias[: piece.rows].astype("<f4").tobytes()
+            numbers.append(bias[: piece.rows].astype("<f4").tobytes())
+        if piece.is_unsigned:
+            numbers.append((-unsigned_input_correction(codes)).astype("<i4").tobytes())
+        yield piece.channels_offset, b"".join(numbers)
 
     def _bias(self, weight: str) -> NDArray[np.float32] | None:
         name = self._biases.get(weight)

@@ -16,6 +16,7 @@ from aretusa.ir.text import print_graph
 from aretusa.manifest import (
     GRAPH_FILE,
     MANIFEST_FILE,
+    PLAN_FILE,
     ImageRecord,
     Manifest,
     ModelRecord,
@@ -31,37 +32,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aretusa.codegen.images import ConstantSource, Image
-    from aretusa.ir.graph import Graph
     from aretusa.memory.plan import MemoryPlan
-    from aretusa.schedule.roll import RolledGraph
+    from aretusa.plan.make import Plan
 
 RUNTIME_PARTS: Final = ("include", "src")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """All decisions of one build."""
+    """All decisions of one build; `report` is the document of its plan."""
 
     tool: str
-    graph: Graph
-    rolled: RolledGraph
-    plan: MemoryPlan
+    plan: Plan
     source: ConstantSource
     tokenizer_image: bytes
     model: ModelRecord
     options: OptionsRecord
     input_hash: str
+    report: str
     warnings: Callable[[], list[str]]
 
 
 def write_project(project: Project, directory: Path, on_bytes: Callable[[int], None]) -> Manifest:
     """Fill an empty directory; returns the manifest that was written."""
-    graph_text = print_graph(project.graph)
+    graph, memory = project.plan.graph, project.plan.memory
+    graph_text = print_graph(graph)
     (directory / GRAPH_FILE).write_text(graph_text, "utf-8")
-    writer = ImageWriter(project.graph, project.plan, project.source, project.tokenizer_image)
+    writer = ImageWriter(graph, memory, project.source, project.tokenizer_image)
     images, model_hash = writer.write(directory, graph_text, on_bytes)
     profile = _write_sources(project, directory, model_hash)
-    _write_machine_files(project.plan, images, directory)
+    _write_machine_files(memory, images, directory)
     for part in RUNTIME_PARTS:
         shutil.copytree(runtime_dir() / part, directory / "runtime" / part)
     manifest = Manifest(
@@ -70,8 +70,8 @@ def write_project(project: Project, directory: Path, on_bytes: Callable[[int], N
         options=project.options,
         model_hash=model_hash,
         input_hash=project.input_hash,
-        memories=memory_records(project.plan),
-        regions=region_records(project.plan),
+        memories=memory_records(memory),
+        regions=region_records(memory),
         images=[
             ImageRecord(
                 memory=image.memory.key, file_name=image.file_name, size_bytes=image.size_bytes
@@ -81,13 +81,15 @@ def write_project(project: Project, directory: Path, on_bytes: Callable[[int], N
         profile=profile,
         warnings=project.warnings(),
     )
+    (directory / PLAN_FILE).write_text(project.report, "utf-8")
     (directory / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", "utf-8")
     return manifest
 
 
 def _write_sources(project: Project, directory: Path, model_hash: str) -> list[str]:
     """network.c and network.h; returns the names of the profile's rows."""
-    builder = NetworkViewBuilder(project.graph, project.rolled, project.plan)
+    plan = project.plan
+    builder = NetworkViewBuilder(plan.graph, plan.rolled, plan.bodies, plan.memory)
     view = builder.build(
         tool=project.tool,
         scheme=project.options.weights,

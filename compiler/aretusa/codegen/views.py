@@ -34,11 +34,11 @@ class EngineView:
 
     mode: str
     bits: int
-    has_bias: int
+    flags: str
+    memory: str
     rows: int
     depth: int
-    weights_offset: str
-    memory: str
+    offset: str
     channels: str
 
 
@@ -94,9 +94,16 @@ class CallView:
     rope: bool = False
     keys: str = ""
     values: str = ""
-    engine: str = ""
+    tile_positions: int = 0
+    scores_bytes: int = 0
+    engine: str = "NULL"
+    matrix: str = "NULL"
     rows: int = 0
-    group_tokens: int = 0
+    tile_rows: int = 0
+    slice_rows: int = 0
+    block_rows: int = 0
+    sums_bytes: int = 0
+    input_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +121,39 @@ class LayerOrderView:
 
     kind: int
     row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadView:
+    """One role that is streamed: a table of matrices, or one of rows on N-EUREKA."""
+
+    matrices: str
+    engines: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadListView:
+    """What one kind of layer streams, in order."""
+
+    name: str
+    loads: tuple[LoadView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamView:
+    """A ring and what passes through it in the layers and in the head."""
+
+    stream: str
+    ring: str
+    memory: str
+    slots: int
+    slot_bytes: int
+    offset: str
+    layer_plan: str
+    layer_lists: tuple[LoadListView, ...]
+    head_plan: str
+    head_list: LoadListView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +177,7 @@ class NetworkView:
     embed: BodyView
     kinds: tuple[BodyView, ...]
     order: tuple[LayerOrderView, ...]
+    streams: tuple[StreamView, ...]
     head: BodyView
     logits: str
     images: tuple[PlaceView, ...]

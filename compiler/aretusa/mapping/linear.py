@@ -12,7 +12,8 @@ from aretusa.quantization.schemes import CHANNEL
 if TYPE_CHECKING:
     from aretusa.ir.types import DenseType
 
-SPLIT_SHARE: Final = (3, 4)  # of the rows of a divided layer that N-EUREKA takes
+SPLIT_SHARE: Final = (3, 4)  # of the rows of a divided layer that N-EUREKA takes when forced
+FINE_SPLIT: Final = 16  # the cluster's share of a divided layer is one in so many tiles, or less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,22 @@ class LinearMapping:
 def cluster_mapping(reason: str) -> LinearMapping:
     """Everything on the cluster."""
     return LinearMapping(engine=Engine.CLUSTER, engine_rows=0, reason=reason)
+
+
+def engine_choices(matrix: DenseType, engine: Engine | None) -> list[LinearMapping]:
+    """The mapping that was asked for; every possible one when `engine` is None."""
+    if engine is not None:
+        return [map_linear(matrix, engine)]
+    if matrix.group != CHANNEL:
+        return [cluster_mapping("each group along the depth would be a job of its own")]
+    found = [
+        LinearMapping(engine=one, engine_rows=matrix.rows, reason="fewest cycles")
+        for one in (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
+    ]
+    fine = matrix.rows - matrix.rows // TILE_CHANNELS // FINE_SPLIT * TILE_CHANNELS
+    if fine < matrix.rows:
+        found.append(LinearMapping(engine=Engine.SPLIT, engine_rows=fine, reason="fewest cycles"))
+    return [*found, cluster_mapping("fewest cycles")]
 
 
 def map_linear(matrix: DenseType, engine: Engine) -> LinearMapping:

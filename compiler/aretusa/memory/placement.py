@@ -19,7 +19,8 @@ class Buffer:
     size_bytes: int
     first: int
     last: int
-    needs_l1: bool = False  # N-EUREKA reaches no other memory for activations
+    needs_l1: bool = False  # transfers, N-EUREKA or inner loops work on it
+    touches: int = 1  # ops that read or write it
 
     def overlaps(self, other: Buffer) -> bool:
         """Whether both are alive at some step."""

@@ -15,8 +15,6 @@ from aretusa.ir.ops import Op, inputs, result
 from aretusa.ir.types import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aretusa.ir.graph import Graph
 
 
@@ -84,13 +82,14 @@ def roll(graph: Graph) -> RolledGraph:
 def _buffer_names(graph: Graph) -> dict[str, str]:
     """Buffer of each value: its name without the layer, or that of the residual it overwrites."""
     names: dict[str, str] = {graph.tokens.name: graph.tokens.name}
+    last_read = {value.name: at for at, op in enumerate(graph.ops) for value in inputs(op)}
     for index, op in enumerate(graph.ops):
         out = result(op)
         if out is None:
             continue
         if isinstance(op, ops.Linear) and op.residual is not None:
-            later = graph.ops[index + 1 :]
-            assert not _reads(later, op.residual), f"{op.residual} is read after it is overwritten"
+            is_last = last_read[op.residual.name] == index
+            assert is_last, f"{op.residual} is read after it is overwritten"
             names[out.name] = names[op.residual.name]
         elif isinstance(op, ops.Embed):
             names[out.name] = HIDDEN
@@ -100,10 +99,6 @@ def _buffer_names(graph: Graph) -> dict[str, str]:
             prefix = "" if op.layer is None else f"l{op.layer}."
             names[out.name] = out.name.removeprefix(prefix)
     return names
-
-
-def _reads(later: Iterable[Op], value: Value) -> bool:
-    return any(value in inputs(op) for op in later)
 
 
 def _localise(op: Op, buffers: dict[str, str]) -> Op:

@@ -121,6 +121,14 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFeatures:
+    """What this revision of N-EUREKA can do, and what giving it a job costs."""
+
+    signed_input: int  # 1: inputs are int8; 0: they are given as code + 128 and corrected
+    program_cycles: int  # of the core that writes a job's registers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A chip. `memories` stand in the order of MemoryId; `facts` hold every number's source."""
 
@@ -132,8 +140,14 @@ class Target:
     off_chip: OffChipLink
     clock: Clock
     neureka: NeurekaTiming
+    neureka_features: EngineFeatures
     facts: tuple[Fact, ...]
 
     def memory(self, memory: MemoryId) -> Memory:
         """The memory of that number."""
         return self.memories[memory]
+
+    @property
+    def has_signed_input(self) -> bool:
+        """Whether N-EUREKA takes activations as int8."""
+        return bool(self.neureka_features.signed_input)

@@ -16,6 +16,7 @@ from aretusa.target.description import (
     Confidence,
     Core,
     Dma,
+    EngineFeatures,
     Fact,
     Memory,
     MemoryId,
@@ -26,7 +27,7 @@ from aretusa.target.description import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-BUILT_IN: Final = ("siracusa",)
+BUILT_IN: Final = ("siracusa", "siracusa-1gib")
 FILE_BYTES_MAX: Final = 1 << 20
 _SECTIONS: Final = {
     "cluster": Cluster,
@@ -35,6 +36,7 @@ _SECTIONS: Final = {
     "off_chip": OffChipLink,
     "clock": Clock,
     "neureka": NeurekaTiming,
+    "neureka_features": EngineFeatures,
 }
 _ENTRY_KEYS: Final = ("value", "confidence", "source")
 

@@ -1,0 +1,1 @@
+"""The decisions about a program: engine and home of each weight, rings, chunk; and their check."""

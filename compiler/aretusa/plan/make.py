@@ -1,0 +1,230 @@
+"""make_plan(): try working sets from generous to tight, place everything, keep the best plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aretusa.ir import ops
+from aretusa.memory.body import bodies
+from aretusa.memory.contents import contents, matrix_biases
+from aretusa.memory.engine_pieces import engine_pieces
+from aretusa.memory.lifetimes import buffers
+from aretusa.memory.placement import align, peak_bytes
+from aretusa.memory.plan import lay_out
+from aretusa.memory.working_set import NO_PAGES
+from aretusa.plan.choice import Load
+from aretusa.plan.l1 import place_buffers
+from aretusa.plan.linear_options import Setting
+from aretusa.plan.problem import build_problem
+from aretusa.plan.shortage import no_home, no_l1
+from aretusa.plan.solve import solve
+from aretusa.plan.working import LEVELS, cluster_matrices, page_ring, with_chunk, working_set
+from aretusa.schedule.roll import roll
+from aretusa.target.description import MemoryId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aretusa.ir.graph import Graph
+    from aretusa.memory.body import Body
+    from aretusa.memory.placement import Slot
+    from aretusa.memory.plan import MemoryPlan
+    from aretusa.memory.working_set import WorkingSet
+    from aretusa.neureka.linear import Engine
+    from aretusa.plan.choice import Answer, Option, Problem
+    from aretusa.plan.goal import Goal
+    from aretusa.plan.working import Level
+    from aretusa.schedule.roll import RolledGraph
+    from aretusa.target.description import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a plan is asked for: `engine` None leaves the engines open, `chunks` are tried."""
+
+    graph: Graph
+    target: Target
+    goal: Goal
+    engine: Engine | None
+    chunks: tuple[int, ...]
+    tokenizer_bytes: int
+    workspace_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Every decision about a program. `graph` has its engines and the chunk that was chosen."""
+
+    request: Request
+    graph: Graph
+    rolled: RolledGraph
+    bodies: tuple[Body, ...]
+    memory: MemoryPlan
+    working: WorkingSet
+    options: Mapping[str, Option]
+    answer: Answer
+    load: Load
+
+    @property
+    def setting(self) -> Setting:
+        """What the costs of this plan depend on."""
+        return Setting(target=self.request.target, goal=self.request.goal, working=self.working)
+
+
+def make_plan(request: Request) -> Plan:
+    """The plan with the fewest cycles for the goal; raises CapacityError where there is none."""
+    best: Plan | None = None
+    for chunk in request.chunks:
+        plan = _plan_for_chunk(request, with_chunk(request.graph, chunk))
+        if plan is not None and (best is None or plan.load.cycles < best.load.cycles):
+            best = plan
+    if best is None:
+        raise no_l1(request)
+    return best
+
+
+def _plan_for_chunk(request: Request, graph: Graph) -> Plan | None:
+    """The first level whose working set fits L1."""
+    seen: set[WorkingSet] = set()
+    for level in LEVELS:
+        found = _plan_for_level(request, graph, level, seen)
+        if found is not None:
+            return found
+    return None
+
+
+def _plan_for_level(
+    request: Request, graph: Graph, level: Level, seen: set[WorkingSet]
+) -> Plan | None:
+    """Decide engines and homes, then see whether what must lie in L1 does."""
+    spilled: dict[MemoryId, int] = {}
+    while True:
+        draft = _decide(request, graph, level, spilled)
+        if draft.working in seen:
+            return None
+        arenas = place_buffers(buffers(draft.bodies), request.target)
+        if arenas is None:
+            seen.add(draft.working)
+            return None
+        now = {memory: align(peak_bytes(slots)) for memory, slots in arenas.items()}
+        now.pop(MemoryId.L1, None)
+        if all(size <= spilled.get(memory, 0) for memory, size in now.items()):
+            return _finish(request, draft, arenas)
+        # Decide again with the room that the spilled buffers leave; it only shrinks.
+        spilled = {memory: max(size, spilled.get(memory, 0)) for memory, size in now.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """Engines and homes, before the buffers have places."""
+
+    graph: Graph
+    rolled: RolledGraph
+    bodies: tuple[Body, ...]
+    working: WorkingSet
+    problem: Problem
+    answer: Answer
+
+
+def _decide(
+    request: Request, graph: Graph, level: Level, spilled: Mapping[MemoryId, int]
+) -> _Draft:
+    working = _generous(graph, level)
+    problem = build_problem(
+        graph,
+        Setting(target=request.target, goal=request.goal, working=working),
+        request.engine,
+        tokenizer_bytes=request.tokenizer_bytes,
+        workspace_bytes=request.workspace_bytes,
+        spilled_bytes=spilled,
+    )
+    answer = solve(problem)
+    if answer is None:
+        raise no_home(problem, request)
+    options = _chosen(problem, answer)
+    mapped = _with_engines(graph, options)
+    is_unsigned = not request.target.has_signed_input
+    pieces = engine_pieces(mapped, is_unsigned=is_unsigned)
+    rests = cluster_matrices(mapped, pieces, _linear_weights(mapped))
+    is_paged = any(option.is_paged for option in options.values())
+    pages = working.pages if is_paged else NO_PAGES
+    working = working_set(mapped, level, rests, matrix_biases(mapped), pages)
+    rolled = roll(mapped)
+    parts = tuple(bodies(mapped, rolled, working, is_unsigned=is_unsigned))
+    return _Draft(
+        graph=mapped, rolled=rolled, bodies=parts, working=working, problem=problem, answer=answer
+    )
+
+
+def _generous(graph: Graph, level: Level) -> WorkingSet:
+    """The working set of a level before it is known what runs where."""
+    names = _linear_weights(graph)
+    rests = cluster_matrices(graph, {}, names)
+    return working_set(graph, level, rests, matrix_biases(graph), page_ring(rests))
+
+
+def _linear_weights(graph: Graph) -> list[str]:
+    return [op.weight for op in graph.ops if isinstance(op, ops.Linear)]
+
+
+def _chosen(problem: Problem, answer: Answer) -> dict[str, Option]:
+    return {
+        item.name: item.options[index]
+        for item, index in zip(problem.items, answer.chosen, strict=True)
+    }
+
+
+def _with_engines(graph: Graph, options: Mapping[str, Option]) -> Graph:
+    mapped: list[ops.Op] = []
+    for op in graph.ops:
+        if isinstance(op, ops.Linear) and (option := options[op.weight]).engine_rows:
+            assert option.engine is not None, f"{op.weight} has rows on no engine"
+            op = replace(op, engine=option.engine.value, engine_rows=option.engine_rows)  # noqa: PLW2901
+        mapped.append(op)
+    return graph.with_ops(mapped)
+
+
+def _finish(request: Request, draft: _Draft, arenas: Mapping[MemoryId, Sequence[Slot]]) -> Plan:
+    options = _chosen(draft.problem, draft.answer)
+    homes = {
+        name + suffix: home for name, option in options.items() for suffix, home in option.homes
+    }
+    pieces = engine_pieces(draft.graph, is_unsigned=not request.target.has_signed_input)
+    found = contents(
+        draft.graph,
+        pieces,
+        tokenizer_bytes=request.tokenizer_bytes,
+        workspace_bytes=request.workspace_bytes,
+    )
+    memory = lay_out(request.target, draft.working, found, homes, arenas)
+    load = draft.problem.load(draft.answer.chosen)
+    spill = _spill_cycles(request, arenas, draft.working.chunk)
+    return Plan(
+        request=request,
+        graph=draft.graph,
+        rolled=draft.rolled,
+        bodies=draft.bodies,
+        memory=memory,
+        working=draft.working,
+        options=options,
+        answer=draft.answer,
+        load=load + spill,
+    )
+
+
+def _spill_cycles(request: Request, arenas: Mapping[MemoryId, Sequence[Slot]], chunk: int) -> Load:
+    """What buffers outside L1 cost: every touch loads or stores each word over the bus."""
+    target, goal = request.target, request.goal
+    near = target.memory(MemoryId.L1).load_cycles
+    total = Load()
+    for memory, slots in arenas.items():
+        extra = target.memory(memory).load_cycles - near
+        for slot in slots:
+            words = slot.buffer.size_bytes // 4 * slot.buffer.touches
+            step = words * extra // target.cluster.cores
+            prefill = sum(
+                count * step * tokens // chunk for tokens, count in goal.chunks(chunk).items()
+            )
+            total += Load(prefill_work=prefill, decode_work=goal.decode_tokens * (step // chunk))
+    return total

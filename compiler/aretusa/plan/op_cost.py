@@ -1,0 +1,136 @@
+"""Cycles of one step of every op that is no linear layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from aretusa.cost.attention import AttentionShape, attention_call
+from aretusa.cost.kernels import (
+    cache_append_call,
+    embed_call,
+    heads_quantise_call,
+    quantise_call,
+    rmsnorm_quantise_call,
+    silu_mul_quantise_call,
+)
+from aretusa.cost.transfers import dma_cycles
+from aretusa.ir import ops
+from aretusa.ir.types import DenseType
+from aretusa.quantization.schemes import container_bits
+
+if TYPE_CHECKING:
+    from aretusa.cost.calls import KernelCall
+    from aretusa.ir.graph import Graph
+    from aretusa.ir.ops import Op
+    from aretusa.plan.linear_options import Setting
+
+
+def op_cycles(op: Op, graph: Graph, tokens: int, position: int, setting: Setting) -> int:
+    """Work of the cluster for `tokens` new tokens from `position` on; 0 for a linear layer.
+
+    Operands in L1: what others cost comes with the choice of their memories.
+    """
+    key = ("op", _signature(op), tokens, position)
+    if key not in setting.memo:
+        call = _call(op, graph, tokens, position, setting)
+        cycles = 0 if call is None else call.cycles(setting.target)
+        setting.memo[key] = cycles + _copied(op, graph, tokens, position, setting)
+    found: int = setting.memo[key]
+    return found
+
+
+def _signature(op: Op) -> tuple[object, ...]:
+    """What the cost of an op depends on."""
+    types = tuple(value.type for value in ops.inputs(op))
+    flags = tuple(getattr(op, name, None) is not None for name in ("norm_weight", "weight"))
+    return (type(op), types, flags, getattr(op, "rope", False))
+
+
+def _call(op: Op, graph: Graph, tokens: int, position: int, setting: Setting) -> KernelCall | None:
+    cores = setting.target.cluster.cores
+    match op:
+        case ops.RmsNormQuantise():
+            rows, depth = op.src.type.rows(tokens), op.src.type.depth
+            return rmsnorm_quantise_call(cores, tokens=rows, depth=depth)
+        case ops.Quantise():
+            return quantise_call(cores, tokens=op.src.type.rows(tokens), depth=op.src.type.depth)
+        case ops.SiluMulQuantise():
+            rows, depth = op.gate.type.rows(tokens), op.gate.type.depth
+            return silu_mul_quantise_call(cores, tokens=rows, depth=depth)
+        case ops.HeadsQuantise():
+            _, heads, dim = op.out.type.dims(tokens)
+            has_norm = op.norm_weight is not None
+            return heads_quantise_call(
+                cores, tokens=tokens, heads=heads, dim=dim, has_norm=has_norm, has_rope=op.rope
+            )
+        case ops.CacheAppend():
+            cache, has_norm = graph.cache(op.cache), op.norm_weight is not None
+            return cache_append_call(
+                cores,
+                tokens=tokens,
+                heads=cache.heads,
+                dim=cache.dim,
+                has_norm=has_norm,
+                has_rope=op.rope,
+            )
+        case ops.CachedAttention():
+            return attention_call(cores, _attention_shape(op, graph, tokens, position))
+        case ops.Embed():
+            return _embed(op, graph, tokens, cores)
+        case (
+            ops.Linear()
+            | ops.RmsNorm()
+            | ops.SplitHeads()
+            | ops.MergeHeads()
+            | ops.Rope()
+            | ops.Attention()
+            | ops.SiluMul()
+            | ops.Add()
+            | ops.SelectRow()
+        ):
+            return None
+        case _:
+            assert_never(op)
+
+
+def _attention_shape(
+    op: ops.CachedAttention, graph: Graph, tokens: int, position: int
+) -> AttentionShape:
+    _, heads, dim = op.query.type.dims(tokens)
+    return AttentionShape(
+        tokens=tokens,
+        heads=heads,
+        kv_heads=graph.cache(op.key_cache).heads,
+        dim=dim,
+        position=min(position, graph.context - tokens),
+        context=graph.context,
+    )
+
+
+def _embed(op: ops.Embed, graph: Graph, tokens: int, cores: int) -> KernelCall:
+    matrix = graph.weight_types()[op.table]
+    assert isinstance(matrix, DenseType), f"{op.table} is not a matrix"
+    return embed_call(
+        cores,
+        tokens=tokens,
+        depth=matrix.depth,
+        bits=container_bits(matrix.bits),
+        group=matrix.group,
+        has_minimum=matrix.has_minimum,
+    )
+
+
+def _copied(op: Op, graph: Graph, tokens: int, position: int, setting: Setting) -> int:
+    """Transfers that nothing hides: the first tile of keys, new rows on their way out."""
+    match op:
+        case ops.CachedAttention():
+            cache = graph.cache(op.key_cache)
+            positions = min(position + tokens, setting.working.tile_positions)
+            first = dma_cycles(setting.target, positions * (cache.dim + 4))
+            return 2 * cache.heads * first
+        case ops.CacheAppend():
+            cache = graph.cache(op.cache)
+            size = tokens * (cache.dim + 4)
+            return cache.heads * dma_cycles(setting.target, size)
+        case _:
+            return 0

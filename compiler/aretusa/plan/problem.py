@@ -1,0 +1,88 @@
+"""build_problem(): every item of a program with its options, for one working set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aretusa.cost.kernels import argmax_call
+from aretusa.ir import ops
+from aretusa.ir.types import DenseType
+from aretusa.memory.contents import contents
+from aretusa.memory.placement import align
+from aretusa.memory.plan import overhead_bytes
+from aretusa.plan.choice import Item, Load, Problem
+from aretusa.plan.linear_options import linear_options
+from aretusa.plan.op_cost import op_cycles
+from aretusa.plan.other_options import content_item
+from aretusa.target.description import MemoryId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aretusa.ir.graph import Graph
+    from aretusa.neureka.linear import Engine
+    from aretusa.plan.linear_options import Setting
+
+
+def build_problem(
+    graph: Graph,
+    setting: Setting,
+    engine: Engine | None,
+    *,
+    tokenizer_bytes: int,
+    workspace_bytes: int,
+    spilled_bytes: Mapping[MemoryId, int],
+) -> Problem:
+    """Items in the order of use. `spilled_bytes` are buffers of a step that lie outside L1."""
+    linears = {op.weight: op for op in graph.ops if isinstance(op, ops.Linear)}
+    types = graph.weight_types()
+    items: list[Item] = []
+    for content in contents(
+        graph, {}, tokenizer_bytes=tokenizer_bytes, workspace_bytes=workspace_bytes
+    ):
+        op = linears.get(content.name)
+        matrix = types.get(content.name)
+        if op is not None and isinstance(matrix, DenseType):
+            options = linear_options(op, matrix, setting, engine)
+            items.append(Item(name=content.name, role=_role(op), options=options))
+        else:
+            items.append(content_item(content, graph, setting))
+    target = setting.target
+    free: dict[MemoryId, int] = {
+        memory.id: memory.capacity_bytes
+        - overhead_bytes(memory)
+        - align(spilled_bytes.get(memory.id, 0))
+        for memory in target.memories
+        if memory.id is not MemoryId.L1
+    }
+    pages = setting.working.pages
+    return Problem(
+        items=tuple(items),
+        free_bytes=free,
+        page_ring=(pages.memory, pages.size_bytes),
+        fixed=fixed_load(graph, setting),
+    )
+
+
+def _role(op: ops.Linear) -> str:
+    return op.weight if op.layer is None else op.weight.removeprefix(f"model.layers.{op.layer}.")
+
+
+def fixed_load(graph: Graph, setting: Setting) -> Load:
+    """What every plan costs: all ops but the linear layers, and barriers between them."""
+    goal, target = setting.goal, setting.target
+    prefill = decode = 0
+    is_head = False
+    for op in graph.ops:
+        is_head |= isinstance(op, ops.SelectRow)
+        barrier = target.cluster.barrier_cycles
+        one = op_cycles(op, graph, 1, goal.decode_position, setting) + barrier
+        decode += goal.decode_tokens * one
+        if is_head:
+            prefill += one
+            continue
+        for tokens, count in goal.chunks(setting.working.chunk).items():
+            middle = goal.prefill_tokens // 2
+            prefill += count * (op_cycles(op, graph, tokens, middle, setting) + barrier)
+    choice = argmax_call(count=graph.logits.type.depth).cycles(target)
+    return Load(prefill_work=prefill + choice, decode_work=decode + goal.decode_tokens * choice)

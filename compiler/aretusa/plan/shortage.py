@@ -1,0 +1,91 @@
+"""Why there is no plan: which memory is short of how many bytes, and for what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aretusa.errors import CapacityError
+from aretusa.memory.body import bodies
+from aretusa.memory.lifetimes import buffers, step_labels
+from aretusa.memory.placement import align
+from aretusa.memory.working_set import WorkingSet
+from aretusa.plan.l1 import live_bytes
+from aretusa.plan.working import LEVELS, cluster_matrices, with_chunk, working_set
+from aretusa.schedule.roll import roll
+from aretusa.target.description import MemoryId
+
+if TYPE_CHECKING:
+    from aretusa.plan.choice import Problem
+    from aretusa.plan.make import Request
+
+FIX: Final = "`aretusa plan` lists changes that make it fit: less context, fewer bits, more memory"
+
+
+def no_home(problem: Problem, request: Request) -> CapacityError:
+    """The first item that finds no room when every item takes as little as it can."""
+    free = dict(problem.free_bytes)
+    for item in problem.items:
+        sizes = [dict(option.usage) for option in item.options]
+        fitting = [
+            size for size in sizes if all(free[memory] >= need for memory, need in size.items())
+        ]
+        if fitting:
+            taken = min(fitting, key=lambda size: sum(size.values()))
+            for memory, need in taken.items():
+                free[memory] -= need
+            continue
+        least = min(sizes, key=lambda size: sum(size.values()))
+        total = _least_total(problem)
+        nearest = max({memory for size in sizes for memory in size}, key=lambda m: free[m])
+        return CapacityError(
+            "E0401",
+            what=f"{item.name!r}, with all that comes before it and after it,",
+            memory=nearest.name,
+            need_bytes=max(
+                sum(least.values()), total - sum(problem.free_bytes.values()) + free[nearest]
+            ),
+            free_bytes=free[nearest],
+            fix=FIX,
+        )
+    memory, ring = problem.page_ring
+    return CapacityError(
+        "E0401",
+        what=f"the ring of pages for {request.graph.name}",
+        memory=memory.name,
+        need_bytes=ring,
+        free_bytes=max(0, min(free[memory], ring - 1)),
+        fix=FIX,
+    )
+
+
+def _least_total(problem: Problem) -> int:
+    return sum(
+        min(sum(size for _, size in option.usage) for option in item.options)
+        for item in problem.items
+    )
+
+
+def no_l1(request: Request) -> CapacityError:
+    """What must lie in L1 even for a step of one token and the least working set."""
+    graph = with_chunk(request.graph, 1)
+    names = [weight.name for weight in graph.weights]
+    rests = cluster_matrices(graph, {}, names)
+    working = working_set(graph, LEVELS[-1], rests, {}, WorkingSet(chunk=1).pages)
+    parts = tuple(bodies(graph, roll(graph), working, is_unsigned=False))
+    wanted = [buffer for buffer in buffers(parts) if buffer.needs_l1]
+    steps = {buffer.first for buffer in wanted}
+
+    def needed(step: int) -> int:
+        return sum(align(b.size_bytes) for b in wanted if b.first <= step <= b.last)
+
+    worst = max(steps, key=lambda step: (needed(step), -step))
+    label = step_labels(parts)[worst]
+    need, free = live_bytes(wanted), request.target.memory(MemoryId.L1).capacity_bytes
+    return CapacityError(
+        "E0401",
+        what=f"a step of one token at {label!r}",
+        memory="L1",
+        need_bytes=max(need, free + 32),
+        free_bytes=free,
+        fix=FIX,
+    )

@@ -1,0 +1,134 @@
+"""Working sets worth trying: from generous to the least that any kernel can do with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from aretusa.ir import ops
+from aretusa.ir.types import DenseType
+from aretusa.memory.engine_pieces import EnginePiece
+from aretusa.memory.linear_plan import tile_bytes
+from aretusa.memory.matrix_parts import BLOCK_ROWS
+from aretusa.memory.placement import align
+from aretusa.memory.working_set import NO_PAGES, NO_TILES, Ring, WorkingSet
+from aretusa.neureka.linear import Engine
+from aretusa.neureka.registers import TILE_CHANNELS
+from aretusa.quantization.schemes import CHANNEL
+from aretusa.target.description import MemoryId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aretusa.ir.graph import Graph
+
+PAGE_SLOTS: Final = 4
+PAGE_SLOT_BYTES: Final = 64 * 1024  # wanted; more where 32 rows of the widest matrix need it
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How generous a working set is."""
+
+    tile_slots: int
+    tile_slot_bytes: int
+    sums_bytes: int
+    scores_bytes: int
+    tile_positions: int
+
+
+KIB: Final = 1024
+LEVELS: Final = (
+    Level(3, 16 * KIB, 24 * KIB, 32 * KIB, 128),
+    Level(3, 8 * KIB, 16 * KIB, 16 * KIB, 128),
+    Level(2, 8 * KIB, 8 * KIB, 8 * KIB, 64),
+    Level(2, 4 * KIB, 4 * KIB, 4 * KIB, 32),
+    Level(2, 2 * KIB, 2 * KIB, 2 * KIB, 32),
+    Level(2, 0, 0, 0, 16),
+    Level(1, 0, 0, 0, 8),
+)
+
+
+def page_ring(matrices: Mapping[str, DenseType]) -> Ring:
+    """The ring that pages would take, whichever rows are paged and in whichever layout."""
+    sizes = [_page_sizes(matrix) for matrix in matrices.values() if matrix.group == CHANNEL]
+    if not sizes:
+        return NO_PAGES
+    least = max(least for least, _ in sizes)
+    whole = max(whole for _, whole in sizes)
+    size = align(max(least, min(whole, PAGE_SLOT_BYTES)))
+    return Ring(memory=MemoryId.SRAM, slots=PAGE_SLOTS, slot_bytes=size)
+
+
+def _page_sizes(matrix: DenseType) -> tuple[int, int]:
+    """Bytes of the smallest page of a matrix and of the whole matrix, in the larger layout."""
+    pieces = [
+        EnginePiece(
+            weight="",
+            engine=engine,
+            rows=matrix.rows,
+            depth=matrix.depth,
+            bits=matrix.bits,
+            has_bias=True,
+            is_unsigned=True,
+        )
+        for engine in (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
+    ]
+    tile = min(matrix.rows, TILE_CHANNELS)
+    return max(p.page_bytes(tile) for p in pieces), max(p.size_bytes for p in pieces)
+
+
+def working_set(
+    graph: Graph,
+    level: Level,
+    rests: Mapping[str, DenseType],
+    biases: Mapping[str, str],
+    pages: Ring,
+) -> WorkingSet:
+    """The working set of a level for the graph's chunk. `rests` are the cluster's matrices."""
+    tiles = NO_TILES
+    if rests:
+        blocks = [tile_bytes(m, BLOCK_ROWS, has_bias=name in biases) for name, m in rests.items()]
+        whole = [tile_bytes(m, m.rows, has_bias=name in biases) for name, m in rests.items()]
+        size = max(*blocks, min(max(whole), level.tile_slot_bytes))
+        tiles = Ring(memory=MemoryId.L1, slots=level.tile_slots, slot_bytes=align(size))
+    return WorkingSet(
+        chunk=graph.chunk_max,
+        tiles=tiles,
+        pages=pages,
+        sums_bytes=level.sums_bytes,
+        scores_bytes=max(least_scores_bytes(graph), level.scores_bytes),
+        tile_positions=min(level.tile_positions, -(-graph.context // 8) * 8),
+    )
+
+
+def least_scores_bytes(graph: Graph) -> int:
+    """Scores of one token and one kv head: what attention cannot do without."""
+    return max(
+        (
+            4 * graph.context * (op.query.type.dims(1)[1] // graph.cache(op.key_cache).heads)
+            for op in graph.ops
+            if isinstance(op, ops.CachedAttention)
+        ),
+        default=0,
+    )
+
+
+def with_chunk(graph: Graph, chunk: int) -> Graph:
+    """The graph with another largest step."""
+    return replace(graph, chunk_max=chunk)
+
+
+def cluster_matrices(
+    graph: Graph, pieces: Mapping[str, EnginePiece], names: Sequence[str]
+) -> dict[str, DenseType]:
+    """The rows of each named matrix that stay on the cluster, where there are any."""
+    found: dict[str, DenseType] = {}
+    types = graph.weight_types()
+    for name in names:
+        matrix = types[name]
+        if isinstance(matrix, DenseType):
+            rest = matrix.rows - (pieces[name].rows if name in pieces else 0)
+            if rest:
+                found[name] = replace(matrix, rows=rest)
+    return found
