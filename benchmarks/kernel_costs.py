@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from subjects import ROOT
 
-from aretusa.cost.calls import KernelCall, Phase, Work, total
+from aretusa.cost.calls import Work, total
 from aretusa.cost.events import COUNTS, KERNEL_TABLE, OWN_OPERANDS, Events, kernel_events
+from aretusa.target.description import MemoryId
 from aretusa.target.load import load_target
 
 _TESTS: Final = ROOT / "tests" / "runtime" / "kernels"
@@ -28,7 +29,7 @@ from instruction_mix import Mix, MixCounter  # noqa: E402 - needs the path above
 from kernel_shapes import Sample, fitted_samples, held_out_samples  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -46,83 +47,100 @@ HEADER: Final = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """One core's work in one phase, and what it executed there."""
+class CountedPhase:
+    """What each core executed in one phase."""
+
+    name: str
+    busiest: tuple[Work, ...]
+    events: tuple[Events, ...]
+
+    @property
+    def shares(self) -> Iterator[tuple[Work, Events]]:
+        """Each core by itself where their work differs by design, else the one that does most."""
+        if len(self.busiest) == len(self.events):
+            yield from zip(self.busiest, self.events, strict=True)
+        else:
+            yield self.busiest[0], max(self.events, key=lambda events: events.instructions)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedCall:
+    """One call of a kernel by a team."""
 
     kernel: str
-    phase: str
-    work: Work
-    events: Events
+    case: str
+    cores: int
+    phases: tuple[CountedPhase, ...]
 
 
-def observe(counter: MixCounter, samples: Iterable[Sample]) -> list[Observation]:
-    """Every phase of every call, as one core and as eight."""
+def count_calls(counter: MixCounter, samples: Iterable[Sample]) -> list[CountedCall]:
+    """Every call as one core and as eight."""
     every = list(samples)
-    found: list[Observation] = []
+    found: list[CountedCall] = []
     for cores in CORES:
         counted = counter.count([sample.case for sample in every], cores)
-        for sample, mixes in zip(every, counted, strict=True):
-            found.extend(_observations(sample, sample.call(cores), mixes))
+        for sample, phases in zip(every, counted, strict=True):
+            call = sample.call(cores)
+            names = sample.operands
+            found.append(
+                CountedCall(
+                    kernel=call.kernel,
+                    case=sample.case.name,
+                    cores=cores,
+                    phases=tuple(
+                        CountedPhase(
+                            phase.name, phase.busiest, tuple(_events(mix, names) for mix in mixes)
+                        )
+                        for phase, mixes in zip(call.phases, phases, strict=True)
+                    ),
+                )
+            )
     return found
-
-
-def _observations(
-    sample: Sample, call: KernelCall, mixes: list[list[Mix]]
-) -> Iterator[Observation]:
-    assert all(len(phases) in {0, len(call.phases)} for phases in mixes), sample.case.name
-    for index, phase in enumerate(call.phases):
-        shares = [phases[index] for phases in mixes if phases]
-        for work, mix in _busiest(phase, shares):
-            yield Observation(call.kernel, phase.name, work, _events(mix, sample.operands))
-
-
-def _busiest(phase: Phase, shares: list[Mix]) -> Iterator[tuple[Work, Mix]]:
-    """Work and mix of each core where they differ by design, else of the one that does most."""
-    if len(phase.busiest) == len(shares):
-        yield from zip(phase.busiest, shares, strict=True)
-    else:
-        yield phase.busiest[0], max(shares, key=lambda mix: mix.instructions)
 
 
 def _events(mix: Mix, operands: Mapping[int, str]) -> Events:
     def named(accesses: Mapping[str, int]) -> dict[str, float]:
         sums: dict[str, float] = defaultdict(float)
         for array, count in accesses.items():
-            sums[operands[int(array)] if array.isdigit() else array] += count
+            sums[operands.get(int(array), "own") if array.isdigit() else array] += count
         return dict(sums)
 
     counts = {name: float(getattr(mix, name)) for name in COUNTS}
     return Events(**counts, loads=named(mix.loads), stores=named(mix.stores))
 
 
-def fit(observations: Iterable[Observation]) -> dict[str, dict[str, dict[str, Events]]]:
+def fit(calls: Iterable[CountedCall]) -> dict[str, dict[str, dict[str, Events]]]:
     """The table: for each phase the events of each unit that explain what was counted."""
-    phases: dict[tuple[str, str], list[Observation]] = defaultdict(list)
-    for one in observations:
-        phases[one.kernel, one.phase].append(one)
+    phases: dict[tuple[str, str], list[tuple[Work, Events]]] = defaultdict(list)
+    for call in calls:
+        for phase in call.phases:
+            phases[call.kernel, phase.name].extend(
+                (work, events) for work, events in phase.shares if events.instructions > 0
+            )
     table: dict[str, dict[str, dict[str, Events]]] = defaultdict(dict)
     for (kernel, phase), found in phases.items():
         table[kernel][phase] = _fit_phase(found)
     return dict(table)
 
 
-def _fit_phase(found: list[Observation]) -> dict[str, Events]:
-    units = list(dict.fromkeys(unit for one in found for unit in one.work))
-    used = [unit for unit in units if any(one.work.get(unit) for one in found)]
-    work = np.array([[one.work.get(unit, 0) for unit in used] for one in found], np.float64)
-    weight = np.array([1 / one.events.instructions for one in found])
+def _fit_phase(found: list[tuple[Work, Events]]) -> dict[str, Events]:
+    units = list(dict.fromkeys(unit for work, _ in found for unit in work))
+    used = [unit for unit in units if any(work.get(unit) for work, _ in found)]
+    matrix = np.array([[work.get(unit, 0) for unit in used] for work, _ in found], np.float64)
+    weight = np.array([1 / events.instructions for _, events in found])
 
     def solve(counts: Iterable[float]) -> dict[str, float]:
-        solved = least_squares(work * weight[:, None], np.fromiter(counts, np.float64) * weight)
+        solved = least_squares(matrix * weight[:, None], np.fromiter(counts, np.float64) * weight)
         return {unit: round(float(x), DIGITS) for unit, x in zip(used, solved, strict=True)}
 
     def accesses(kind: str) -> dict[str, dict[str, float]]:
-        names = sorted({name for one in found for name in getattr(one.events, kind)})
+        names = sorted({name for _, events in found for name in getattr(events, kind)})
         return {
-            name: solve(getattr(one.events, kind).get(name, 0.0) for one in found) for name in names
+            name: solve(getattr(events, kind).get(name, 0.0) for _, events in found)
+            for name in names
         }
 
-    counts = {name: solve(getattr(one.events, name) for one in found) for name in COUNTS}
+    counts = {name: solve(getattr(events, name) for _, events in found) for name in COUNTS}
     loads, stores = accesses("loads"), accesses("stores")
     return {
         unit: Events(
@@ -166,30 +184,32 @@ def _counts(events: Events) -> str:
     return f"{{ {', '.join(words)} }}" if words else "{}"
 
 
-def errors(observations: Iterable[Observation]) -> Iterator[tuple[Observation, float, float]]:
-    """Each observation with its instructions and its cycles over those that the table predicts."""
+def errors(calls: Iterable[CountedCall]) -> Iterator[tuple[CountedCall, float, float]]:
+    """Each call with the errors of the instructions and of the cycles that the table predicts.
+
+    Both are those of the busiest core of each phase, with every operand in L1.
+    """
     target = load_target()
-    for one in observations:
-        events = kernel_events()[one.kernel][one.phase]
-        places = _all_in_l1(one, events)
-        guess = {unit: found.instructions for unit, found in events.items()}
-        cycles = {
-            unit: found.issue_cycles(target.core) + found.access_cycles(target, places)
-            for unit, found in events.items()
-        }
-        counted = one.events.issue_cycles(target.core) + one.events.access_cycles(target, places)
-        yield (
-            one,
-            total(one.work, guess) / one.events.instructions - 1,
-            total(one.work, cycles) / counted - 1,
-        )
+
+    def instructions(events: Events) -> float:
+        return events.instructions
+
+    def cycles(events: Events) -> float:
+        places = dict.fromkeys((*events.loads, *events.stores), MemoryId.L1) | OWN_OPERANDS
+        return events.issue_cycles(target.core) + events.access_cycles(target, places)
+
+    for call in calls:
+        yield call, _error(call, instructions), _error(call, cycles)
 
 
-def _all_in_l1(one: Observation, events: Mapping[str, Events]) -> dict[str, object]:
-    names = {
-        name for found in (*events.values(), one.events) for name in (*found.loads, *found.stores)
-    }
-    return {**dict.fromkeys(names, OWN_OPERANDS["own"]), **OWN_OPERANDS}
+def _error(call: CountedCall, measure: Callable[[Events], float]) -> float:
+    predicted = counted = 0.0
+    for phase in call.phases:
+        table = kernel_events()[call.kernel][phase.name]
+        each = {unit: measure(events) for unit, events in table.items()}
+        predicted += max(total(work, each) for work in phase.busiest)
+        counted += max(map(measure, phase.events))
+    return predicted / counted - 1
 
 
 def main() -> int:
@@ -199,24 +219,20 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         counter = MixCounter(Path(name))
-        fitted = observe(counter, fitted_samples())
+        fitted = count_calls(counter, fitted_samples())
         if arguments.write:
             KERNEL_TABLE.write_text(table_text(fit(fitted)), "utf-8")
             kernel_events.cache_clear()
-        held_out = observe(counter, held_out_samples())
-    for title, found in (("fitted", fitted), ("held out", held_out)):
-        worst: dict[str, tuple[float, float, int]] = {}
-        for one, instructions, cycles in errors(found):
-            key = f"{one.kernel}.{one.phase}"
-            before = worst.get(key, (0.0, 0.0, 0))
-            worst[key] = (
-                max(before[0], abs(instructions), key=abs),
-                max(before[1], abs(cycles), key=abs),
-                before[2] + 1,
-            )
-        print(title)
-        for key, (instructions, cycles, count) in worst.items():
-            print(f"  {key:40} instructions {instructions:7.2%} cycles {cycles:7.2%} of {count}")
+        held_out = count_calls(counter, held_out_samples())
+    for title, calls in (("fitted", fitted), ("held out", held_out)):
+        print(f"{title:25} calls  worst error of instructions, of cycles")
+        worst: dict[str, tuple[int, float, float]] = defaultdict(lambda: (0, 0.0, 0.0))
+        for call, instructions, cycles in errors(calls):
+            count, *before = worst[call.kernel]
+            now = (max(pair, key=abs) for pair in zip(before, (instructions, cycles), strict=True))
+            worst[call.kernel] = (count + 1, *now)
+        for kernel, (count, instructions, cycles) in worst.items():
+            print(f"  {kernel:23} {count:5}  {instructions:+7.2%} {cycles:+7.2%}")
     return 0
 
 

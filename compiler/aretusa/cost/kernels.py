@@ -7,14 +7,18 @@ unless an argument names another memory that cores reach; L3 is none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aretusa.cost.calls import KernelCall, Phase, Work
 from aretusa.ir.types import SUM_RUN
 from aretusa.target.description import MemoryId
 
+if TYPE_CHECKING:
+    from aretusa.neureka.registers import Mode
+
 LANES: Final = 8  # of a halving tree
 BLOCK_ROWS: Final = 8
+EMBED_TOKENS: Final = 8  # rows of an embedding table that are in L1 at a time
 
 
 def ceil_div(count: int, by: int) -> int:
@@ -62,22 +66,37 @@ def embed_call(
     bits: int,
     group: int,
     has_minimum: bool = False,
-    table: MemoryId = MemoryId.L1,
+    mode: Mode | None = None,
     out: MemoryId = MemoryId.L1,
 ) -> KernelCall:
-    """art_embed: runs of 32 elements dealt round robin."""
-    variant = "element_minimum" if has_minimum else "element"
+    """art_embed_planned without what its copies take: runs of 32 elements dealt round robin.
 
-    def work(share: Share) -> Work:
-        return {"call": 1, "run": share.runs, variant: share.elements}
+    `mode` is that of a table in the engine's layout, of which each bit is picked by itself.
+    """
+    if mode is None:
+        kernel = f"embed_w{bits}_{'group' if group else 'channel'}"
+    else:
+        kernel = f"embed_{mode.name.lower()}"
 
-    phase = Phase(
-        name="all",
-        busiest=(work(busiest_share(cores, tokens, depth)),),
-        all_cores=work(Share.of_all(1, tokens, depth)),
-    )
-    kernel = f"embed_w{bits}_{'group' if group else 'channel'}"
-    return KernelCall(kernel=kernel, phases=(phase,), places={"table": table, "out": out})
+    element, token = "element", "token"
+    if has_minimum:
+        element, token = "element_minimum", "token_minimum"
+
+    def unpack(share: Share) -> Work:
+        work = {"call": 1, "run": share.runs, element: share.elements}
+        return work if mode is None else {**work, "bit": share.elements * bits}
+
+    phases = []
+    for first in range(0, tokens, EMBED_TOKENS):
+        here = min(EMBED_TOKENS, tokens - first)
+        load = {"call": int(first == 0), "group": 1, token: here}
+        share = busiest_share(cores, here, depth)
+        whole = Share.of_all(1, here, depth)
+        phases += [
+            Phase(name="load", busiest=(load,), all_cores=load),
+            Phase(name="unpack", busiest=(unpack(share),), all_cores=unpack(whole)),
+        ]
+    return KernelCall(kernel=kernel, phases=tuple(phases), places={"out": out})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -225,12 +244,12 @@ def cache_append_call(
     has_rope: bool = False,
     tables: MemoryId = MemoryId.L1,
     src: MemoryId = MemoryId.L1,
-    out: MemoryId = MemoryId.L1,
 ) -> KernelCall:
-    """art_cache_append: as art_heads_quantise, into `out`."""
-    phase = _head_rows(cores, tokens * heads, dim, has_norm=has_norm, has_rope=has_rope)
-    places = {"tables": tables, "src": src, "out": out}
-    return KernelCall(kernel="cache_append", phases=(phase,), places=places)
+    """art_cache_append without what its copies take: as art_heads_quantise, then core 0 alone."""
+    rows = _head_rows(cores, tokens * heads, dim, has_norm=has_norm, has_rope=has_rope)
+    copy = {"call": 1, "head": heads}
+    phases = (rows, Phase(name="copy", busiest=(copy,), all_cores=copy))
+    return KernelCall(kernel="cache_append", phases=phases, places={"tables": tables, "src": src})
 
 
 def _head_rows(cores: int, rows: int, dim: int, *, has_norm: bool, has_rope: bool) -> Phase:

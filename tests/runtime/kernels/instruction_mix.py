@@ -1,4 +1,4 @@
-"""What kernels execute, phase by phase and core by core, counted in QEMU by a plugin."""
+"""What kernels execute, core by core between two barriers, counted in QEMU by a plugin."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from kernel_programs import (
     C_FLAGS,
     CASE_ARRAYS,
     CASE_PARAMS,
+    CASE_WORDS,
     CROSS_GCC,
     QEMU,
-    RUNTIME,
     RV32_FLAGS,
+    WRAPPED,
+    BareMetal,
+    _includes,
+    _sources,
     write_blob,
 )
 
@@ -32,8 +36,6 @@ BLOB: Final = 0x8400_0000
 IMAGE: Final = (0x8000_0000, 0x8002_0000)  # where a program of at most 128 KiB lies
 REGIONS: Final = 16  # of mix_plugin.c, of which we name the arrays of a case and the table of exp
 QEMU_SECONDS: Final = 600
-# As many as there are phases, after which every buffer holds what it holds in the end.
-WARM_UPS: Final = 4
 
 LOADS: Final = {"lb", "lbu", "lh", "lhu", "lw", "flw", "lwsp", "flwsp"}
 STORES: Final = {"sb", "sh", "sw", "fsw", "swsp", "fswsp"}
@@ -94,21 +96,23 @@ class MixCounter:
         self.exp_table = _exp_table(self.elf)
 
     def count(self, cases: Sequence[Case], cores: int) -> list[list[list[Mix]]]:
-        """For each case and each core of the team the phases."""
+        """For each case and each phase what each core of the team executed."""
         blob = write_blob(cases)
-        blob[4:12] = np.array([cores, WARM_UPS], np.uint32).tobytes()
+        blob[4:8] = np.uint32(cores).tobytes()
         (self.folder / "blob").write_bytes(blob)
-        regions = _regions(blob, len(cases), cores, self.exp_table)
+        regions = _regions(blob, len(cases), self.exp_table)
         (self.folder / "regions").write_bytes(regions.tobytes())
         self._run()
-        found: list[list[list[Mix]]] = [[[] for _ in range(cores)] for _ in cases]
-        for run, rows in _phases((self.folder / "phases").read_bytes()):
-            found[run // cores][run % cores].append(self._mix(rows))
+        found: list[list[list[Mix]]] = [[] for _ in cases]
+        for case, rows in _turns((self.folder / "turns").read_bytes()):
+            if not found[case] or len(found[case][-1]) == cores:
+                found[case].append([])
+            found[case][-1].append(self._mix(rows))
         return found
 
     def _run(self) -> None:
         image = ":".join(f"{address:x}" for address in IMAGE)
-        files = f"out={self.folder / 'phases'},regions={self.folder / 'regions'}"
+        files = f"out={self.folder / 'turns'},regions={self.folder / 'regions'}"
         command = [QEMU, "-M", "virt", "-m", "512M", "-bios", "none", "-nographic"]
         command += ["-icount", "shift=0,sleep=off", "-kernel", str(self.elf)]
         command += ["-device", f"loader,file={self.folder / 'blob'},addr={BLOB},force-raw=on"]
@@ -155,25 +159,23 @@ def _accesses(rows: list[NDArray[np.uint32]]) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def _phases(data: bytes) -> Iterator[tuple[int, NDArray[np.void]]]:
+def _turns(data: bytes) -> Iterator[tuple[int, NDArray[np.void]]]:
     kind = row_type()
     at = 0
     while at < len(data):
-        run, rows = (int(word) for word in np.frombuffer(data, np.uint32, 2, at))
-        yield run, np.frombuffer(data, kind, rows, at + 8)
+        case, rows = (int(word) for word in np.frombuffer(data, np.uint32, 2, at))
+        yield case, np.frombuffer(data, kind, rows, at + 8)
         at += 8 + rows * kind.itemsize
 
 
-def _regions(
-    blob: bytearray, cases: int, cores: int, exp_table: tuple[int, int]
-) -> NDArray[np.uint32]:
-    """First and last address of each array and of the table, for each run."""
-    words = np.frombuffer(blob, np.uint32, 4 + cases * (2 + CASE_PARAMS + 2 * CASE_ARRAYS))
-    table = words[4:].reshape(cases, -1)[:, 2 + CASE_PARAMS :]
+def _regions(blob: bytearray, cases: int, exp_table: tuple[int, int]) -> NDArray[np.uint32]:
+    """First and last address of each array and of the table, for each case."""
+    words = np.frombuffer(blob, np.uint32, 4 + cases * CASE_WORDS)
+    table = words[4:].reshape(cases, CASE_WORDS)[:, 2 + CASE_PARAMS :]
     first = table[:, :CASE_ARRAYS] + BLOB
-    ranges = np.stack([first, first + table[:, CASE_ARRAYS:]], axis=2).reshape(cases, -1)
-    ranges = np.hstack([ranges, np.tile(np.array(exp_table, np.uint32), (cases, 1))])
-    return np.append(np.uint32(CASE_ARRAYS + 1), np.repeat(ranges, cores, axis=0)).astype(np.uint32)
+    ranges = np.stack([first, first + table[:, CASE_ARRAYS : 2 * CASE_ARRAYS]], axis=2)
+    ranges = np.hstack([ranges.reshape(cases, -1), np.tile(exp_table, (cases, 1))])
+    return np.append(CASE_ARRAYS + 1, ranges).astype(np.uint32)
 
 
 def _exp_table(elf: Path) -> tuple[int, int]:
@@ -184,24 +186,20 @@ def _exp_table(elf: Path) -> tuple[int, int]:
     return first, first + int(found[2], 16)
 
 
-def _sources() -> list[str]:
-    kernels = sorted((RUNTIME / "src" / "kernels").glob("*.c"))
-    return [str(path) for path in (*kernels, RUNTIME / "src" / "sample.c")]
-
-
 def _harness() -> list[str]:
-    return [str(HERE / "start.S"), str(HERE / "mix_harness.c"), str(HERE / "cases.c")]
+    names = ("start.S", "mix_switch.S", "mix_harness.c")
+    return [str(HERE / name) for name in names]
 
 
 def _compiler() -> list[str]:
-    includes = [f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / 'src'}", f"-I{HERE}"]
-    return [CROSS_GCC, *C_FLAGS, *RV32_FLAGS, *includes]
+    return [CROSS_GCC, *C_FLAGS, *RV32_FLAGS, *_includes()]
 
 
 def _build_program(folder: Path) -> Path:
     elf = folder / "kernels.elf"
     link = ["-nostdlib", "-nostartfiles", "-static", "-T", str(HERE / "bare_metal.ld")]
-    own = [*_harness(), *_sources(), str(RUNTIME / "src" / "image.c"), "-lgcc", "-o", str(elf)]
+    link += [f"-Wl,--wrap={name}" for name in WRAPPED]
+    own = [*_harness(), *_sources(), BareMetal._library(folder), "-lgcc", "-o", str(elf)]
     subprocess.run([*_compiler(), *link, *own], check=True)
     return elf
 
@@ -217,7 +215,8 @@ def _build_plugin(folder: Path) -> Path:
 def _names_of_the_harness(folder: Path) -> set[str]:
     """Functions that are no part of a kernel."""
     names: set[str] = set()
-    for source in _harness():
+    of_tests = [source for source in _sources() if Path(source).parent == HERE]
+    for source in (*_harness(), *of_tests):
         file = folder / "harness.o"
         subprocess.run([*_compiler(), "-c", source, "-o", str(file)], check=True)
         listed = subprocess.run(

@@ -7,14 +7,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
+from cache_cases import AttentionShape, append_case, attention_case
 from case_catalogue import rope_tables
+from embed_cases import BlockRows, EngineRows, Memory, embed_case
 from kernel_cases import (
-    AttentionShape,
     Case,
     HeadTransform,
-    append_case,
-    attention_case,
-    embed_case,
     heads_case,
     linear_case,
     normal,
@@ -28,6 +26,7 @@ from kernel_cases import (
 
 from aretusa.cost import attention, kernels, products
 from aretusa.ir.types import DenseType
+from aretusa.neureka.linear import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,6 +48,7 @@ FORMS: Final = (
     (4, 32, True),
     (4, 128, False),
 )
+ENGINES: Final = (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +60,14 @@ class Sample:
     operands: Mapping[int, str]
 
 
+# Arrays behind those named here are memories; the cores touch none but L1.
 LINEAR: Final = dict(enumerate(("codes", *["scales"] * 3, *["src"] * 3, "residual", "out")))
-EMBED: Final = {**dict.fromkeys((0, 1, 2), "table"), 4: "own", 5: "out"}
+EMBED: Final = {0: "own", 1: "out"}
 ROWS: Final = {0: "src", 1: "weight", 2: "own", **dict.fromkeys((3, 4, 5), "out")}
 GATED_ROWS: Final = {**ROWS, 1: "src"}
 HEADS: Final = {**dict.fromkeys((0, 1, 2), "tables"), 3: "src", 4: "out", 5: "out"}
-ATTENTION: Final = {
-    0: "query",
-    1: "query",
-    **dict.fromkeys((2, 3, 4, 5), "cache"),
-    6: "own",
-    7: "out",
-}
+APPEND: Final = {**dict.fromkeys((0, 1, 2), "tables"), 3: "src"}
+ATTENTION: Final = {0: "query", 1: "query", 2: "out"}
 LOGITS: Final = {0: "logits", 1: "own", 2: "own"}
 SUMS: Final = {0: "sums", 1: "scales", 2: "scales", 3: "own", 4: "residual", 5: "out"}
 
@@ -132,15 +128,37 @@ def finish_sample(rows: int, tokens: int, *, has_bias: bool, has_residual: bool)
 
 
 def embed_sample(depth: int, tokens: int, form: tuple[int, int, bool]) -> Sample:
-    """art_embed."""
+    """art_embed_planned of rows in the cluster's layout."""
     bits, group, minimums = form
     rng = np.random.default_rng(depth)
     matrix = random_matrix(rng, (21, depth), bits, group, minimums=minimums)
     ids = [int(one) for one in rng.integers(0, 21, tokens)]
     return Sample(
-        case=embed_case(matrix, ids),
+        case=embed_case(None, BlockRows(matrix=matrix, home=Memory.L2), ids),
         call=lambda cores: kernels.embed_call(
             cores, tokens=tokens, depth=depth, bits=bits, group=group, has_minimum=minimums
+        ),
+        operands=EMBED,
+    )
+
+
+def engine_embed_sample(depth: int, tokens: int, bits: int, engine: Engine) -> Sample:
+    """art_embed_planned of rows in the engine's layout."""
+    rng = np.random.default_rng(depth)
+    limit = 1 << (bits - 1)
+    rows = EngineRows(
+        codes=rng.integers(-limit, limit, (21, depth)).astype(np.int8),
+        scales=normal(rng, 21),
+        bits=bits,
+        engine=engine,
+        home=Memory.MRAM,
+        channels_home=Memory.MRAM,
+    )
+    ids = [int(one) for one in rng.integers(0, 21, tokens)]
+    return Sample(
+        case=embed_case(rows, None, ids),
+        call=lambda cores: kernels.embed_call(
+            cores, tokens=tokens, depth=depth, bits=bits, group=0, mode=engine.mode
         ),
         operands=EMBED,
     )
@@ -189,14 +207,15 @@ def head_samples(
         call=lambda cores: kernels.cache_append_call(
             cores, **sizes, has_norm=has_norm, has_rope=has_rope
         ),
-        operands=HEADS,
+        operands=APPEND,
     )
 
 
 def attention_sample(*sizes: int) -> Sample:
     """art_attention with weights that are all alike: no position is skipped."""
-    names = ("tokens", "heads", "kv_heads", "dim", "position", "context")
-    shape = dict(zip(names, sizes, strict=True))
+    names = ("tokens", "heads", "kv_heads", "dim", "position", "context", "tile_positions")
+    names += ("scores_bytes",)
+    shape = dict(zip(names, sizes, strict=False))
     rng = np.random.default_rng(sizes[4])
 
     def rows(*counts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -242,6 +261,8 @@ def fitted_samples() -> Iterator[Sample]:
             yield finish_sample(rows, tokens, has_bias=option > 1, has_residual=option % 2 == 1)
     for form, depth, tokens in product(FORMS, (64, 100, 256, 300), (1, 3, 9)):
         yield embed_sample(depth, tokens, form)
+    for engine, bits, depth in product(ENGINES, (2, 5, 8), (64, 100, 252, 300)):
+        yield engine_embed_sample(depth, 1 + bits, bits, engine)
     for depth, tokens in product((33, 64, 252, 256, 576, 1000), (1, 2, 5)):
         yield from row_samples(depth, tokens)
     for tokens, heads, dim in ((1, 9, 28), (3, 3, 64), (2, 8, 48), (5, 4, 32), (1, 1, 128)):
@@ -252,13 +273,15 @@ def fitted_samples() -> Iterator[Sample]:
     for sizes in (
         (1, 9, 3, 28, 0, 16),
         (1, 9, 3, 28, 40, 64),
-        (1, 9, 3, 64, 130, 256),
-        (2, 4, 4, 48, 63, 128),
+        (1, 9, 3, 64, 130, 256, 64),
+        (2, 4, 4, 48, 63, 128, 32),
         (3, 6, 2, 30, 17, 64),
-        (1, 4, 1, 20, 100, 128),
+        (1, 4, 1, 20, 100, 128, 96),
         (5, 8, 8, 32, 7, 32),
-        (4, 2, 1, 13, 50, 80),
-        (1, 8, 4, 64, 299, 300),
+        (4, 2, 1, 13, 50, 80, 16),
+        (1, 8, 4, 64, 299, 300, 64),
+        (6, 6, 3, 24, 90, 100, 48, 3 * 800),
+        (9, 4, 2, 16, 30, 40, 24, 2 * 160),
     ):
         yield attention_sample(*sizes)
     for count in (64, 1000, 4096):
@@ -274,13 +297,16 @@ def held_out_samples() -> Iterator[Sample]:
     )
     for form in FORMS:
         yield embed_sample(161, 5, form)
+    for engine in ENGINES:
+        yield engine_embed_sample(161, 3, 4, engine)
     for depth, tokens in ((252, 1), (252, 3), (756, 1), (161, 7)):
         yield from row_samples(depth, tokens)
     for option in range(4):
         yield finish_sample(243, 3, has_bias=option > 1, has_residual=option % 2 == 1)
         yield from head_samples(3, 7, 44, has_norm=option > 1, has_rope=option % 2 == 1)
     yield attention_sample(1, 9, 3, 28, 127, 256)
-    yield attention_sample(7, 6, 3, 36, 21, 48)
+    yield attention_sample(7, 6, 3, 36, 21, 48, 32)
+    yield attention_sample(5, 4, 2, 44, 60, 70, 32, 2 * 560)
     yield from logit_samples(2048)
 
 

@@ -1,11 +1,12 @@
 /* A plugin of QEMU that counts what one hart executes: how often each instruction, how often each
  * branch is taken, and how often each load and store falls into each region of memory.
  *
- * A run lasts from one read of minstret to the next; a read of mcycle ends a phase of it. Each
- * phase is written to a file: number of its run, number of its rows, rows.
+ * The program tells by reads of counters what is counted: a case lasts from one read of minstret to
+ * the next; a read of mcycle ends a turn, which is written to the file as number of the case,
+ * number of rows, rows; what lies between two reads of instret is left out.
  *
  * Arguments: out=FILE, image=FIRST:LAST (addresses of the program), regions=FILE (words: regions
- * per run, then first and last address of each region of each run). Debian ships no header for
+ * per case, then first and last address of each region of each case). Debian ships no header for
  * plugins, so the few functions of QEMU's plugin API 1 are declared here. */
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,10 +57,10 @@ struct stretch {
 
 static struct row rows[PLACES];
 static uint32_t image_first, image_last;
-static uint32_t *regions; /* of all runs */
+static uint32_t *regions; /* of all cases */
 static uint32_t region_count;
-static uint32_t run;
-static bool is_counting;
+static uint32_t case_number;
+static bool is_in_case, is_paused;
 static uint32_t last_address, expected_address;
 static FILE *out;
 
@@ -70,7 +71,7 @@ static struct row *row_of(uint32_t address)
 
 static uint32_t region_of(uint32_t address)
 {
-    const uint32_t *const all = regions + (size_t)run * region_count * 2;
+    const uint32_t *const all = regions + (size_t)case_number * region_count * 2;
     for (uint32_t i = 0; i < region_count; i++) {
         if (address >= all[2 * i] && address < all[2 * i + 1]) {
             return i;
@@ -83,7 +84,7 @@ static void count_stretch(unsigned vcpu, void *data)
 {
     const struct stretch *const stretch = data;
     (void)vcpu;
-    if (is_counting) {
+    if (is_in_case && !is_paused) {
         if (expected_address != 0 && expected_address != stretch->first) {
             row_of(last_address)->taken++;
         }
@@ -95,7 +96,7 @@ static void count_stretch(unsigned vcpu, void *data)
 static void count_instruction(unsigned vcpu, void *data)
 {
     (void)vcpu;
-    if (is_counting) {
+    if (is_in_case && !is_paused) {
         ((struct row *)data)->count++;
     }
 }
@@ -104,15 +105,15 @@ static void count_access(unsigned vcpu, uint32_t info, uint64_t address, void *d
 {
     struct row *const row = data;
     (void)vcpu;
-    if (is_counting) {
+    if (is_in_case && !is_paused) {
         const uint32_t region = region_of((uint32_t)address);
         (qemu_plugin_mem_is_store(info) ? row->stores : row->loads)[region]++;
     }
 }
 
-static void write_phase(void)
+static void write_turn(void)
 {
-    uint32_t head[2] = {run, 0};
+    uint32_t head[2] = {case_number, 0};
     for (uint32_t i = 0; i < PLACES; i++) {
         head[1] += rows[i].count > 0;
     }
@@ -127,20 +128,28 @@ static void write_phase(void)
     memset(rows, 0, sizeof rows);
 }
 
-static void end_phase(unsigned vcpu, void *data)
+static void end_turn(unsigned vcpu, void *data)
 {
     (void)vcpu;
     (void)data;
-    if (is_counting) {
-        write_phase();
-    }
+    write_turn();
+    expected_address = 0;
 }
 
-static void start_or_end_run(unsigned vcpu, void *data)
+static void start_or_end_case(unsigned vcpu, void *data)
 {
-    end_phase(vcpu, data);
-    run += is_counting;
-    is_counting = !is_counting;
+    (void)vcpu;
+    (void)data;
+    case_number += is_in_case;
+    is_in_case = !is_in_case;
+    expected_address = 0;
+}
+
+static void pause_or_resume(unsigned vcpu, void *data)
+{
+    (void)vcpu;
+    (void)data;
+    is_paused = !is_paused;
     expected_address = 0;
 }
 
@@ -151,9 +160,11 @@ static instruction_callback *marker_of(const struct qemu_plugin_insn *insn)
     memcpy(&word, qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn));
     switch (word & 0xfffff07fu) {
     case 0xb0202073u: /* minstret */
-        return start_or_end_run;
+        return start_or_end_case;
     case 0xb0002073u: /* mcycle */
-        return end_phase;
+        return end_turn;
+    case 0xc0202073u: /* instret */
+        return pause_or_resume;
     default:
         return NULL;
     }
