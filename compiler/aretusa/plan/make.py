@@ -14,17 +14,17 @@ from aretusa.memory.placement import align, peak_bytes
 from aretusa.memory.plan import lay_out
 from aretusa.memory.working_set import NO_PAGES
 from aretusa.plan.choice import Load
-from aretusa.plan.l1 import place_buffers
+from aretusa.plan.l1 import live_bytes, place_buffers
 from aretusa.plan.linear_options import Setting
 from aretusa.plan.problem import build_problem
 from aretusa.plan.shortage import no_home, no_l1
-from aretusa.plan.solve import solve
+from aretusa.plan.solve import GOOD_GAP, first_answer, solve
 from aretusa.plan.working import LEVELS, cluster_matrices, page_ring, with_chunk, working_set
 from aretusa.schedule.roll import roll
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aretusa.ir.graph import Graph
     from aretusa.memory.body import Body
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from aretusa.plan.working import Level
     from aretusa.schedule.roll import RolledGraph
     from aretusa.target.description import Target
+
+    Decide = Callable[[Problem], Answer | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,34 +75,50 @@ class Plan:
 
 
 def make_plan(request: Request) -> Plan:
-    """The plan with the fewest cycles for the goal; raises CapacityError where there is none."""
+    """The plan with the fewest cycles for the goal; raises CapacityError where there is none.
+
+    The tokens of a step are chosen with first answers; the solver works for the best of them.
+    """
     best: Plan | None = None
     for chunk in request.chunks:
-        plan = _plan_for_chunk(request, with_chunk(request.graph, chunk))
+        plan = _plan_for_chunk(request, with_chunk(request.graph, chunk), first_answer)
         if plan is not None and (best is None or plan.load.cycles < best.load.cycles):
             best = plan
     if best is None:
         raise no_l1(request)
-    return best
+    if best.answer.bound_cycles >= best.answer.objective_cycles * (1 - GOOD_GAP):
+        return best
+    solved = _plan_for_chunk(request, with_chunk(request.graph, best.working.chunk), solve)
+    return best if solved is None or solved.load.cycles > best.load.cycles else solved
 
 
-def _plan_for_chunk(request: Request, graph: Graph) -> Plan | None:
+def _plan_for_chunk(request: Request, graph: Graph, decide: Decide) -> Plan | None:
     """The first level whose working set fits L1."""
     seen: set[WorkingSet] = set()
     for level in LEVELS:
-        found = _plan_for_level(request, graph, level, seen)
+        if not _could_fit(request, graph, level):
+            continue
+        found = _plan_for_level(request, graph, level, seen, decide)
         if found is not None:
             return found
     return None
 
 
+def _could_fit(request: Request, graph: Graph, level: Level) -> bool:
+    """Whether what lies in L1 whatever runs where leaves a hope: a quick look before the work."""
+    working = working_set(graph, level, {}, {}, NO_PAGES)
+    parts = tuple(bodies(graph, roll(graph), working, is_unsigned=False))
+    bound = [buffer for buffer in buffers(parts) if buffer.needs_l1]
+    return live_bytes(bound) <= request.target.memory(MemoryId.L1).capacity_bytes
+
+
 def _plan_for_level(
-    request: Request, graph: Graph, level: Level, seen: set[WorkingSet]
+    request: Request, graph: Graph, level: Level, seen: set[WorkingSet], decide: Decide
 ) -> Plan | None:
     """Decide engines and homes, then see whether what must lie in L1 does."""
     spilled: dict[MemoryId, int] = {}
     while True:
-        draft = _decide(request, graph, level, spilled)
+        draft = _draft(request, graph, level, spilled, decide)
         if draft.working in seen:
             return None
         arenas = place_buffers(buffers(draft.bodies), request.target)
@@ -127,8 +145,12 @@ class _Draft:
     answer: Answer
 
 
-def _decide(
-    request: Request, graph: Graph, level: Level, spilled: Mapping[MemoryId, int]
+def _draft(
+    request: Request,
+    graph: Graph,
+    level: Level,
+    spilled: Mapping[MemoryId, int],
+    decide: Decide,
 ) -> _Draft:
     working = _generous(graph, level)
     problem = build_problem(
@@ -139,7 +161,7 @@ def _decide(
         workspace_bytes=request.workspace_bytes,
         spilled_bytes=spilled,
     )
-    answer = solve(problem)
+    answer = decide(problem)
     if answer is None:
         raise no_home(problem, request)
     options = _chosen(problem, answer)

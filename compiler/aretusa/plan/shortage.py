@@ -34,17 +34,16 @@ def no_home(problem: Problem, request: Request) -> CapacityError:
             for memory, need in taken.items():
                 free[memory] -= need
             continue
-        least = min(sizes, key=lambda size: sum(size.values()))
-        total = _least_total(problem)
-        nearest = max({memory for size in sizes for memory in size}, key=lambda m: free[m])
+        homes = {memory for size in sizes for memory in size}
+        largest = max(homes, key=lambda memory: (problem.free_bytes[memory], memory))
+        short = max(1, _least_total(problem) - sum(problem.free_bytes.values()))
+        least = min(sum(size.values()) for size in sizes)
         return CapacityError(
             "E0401",
-            what=f"{item.name!r}, with all that comes before it and after it,",
-            memory=nearest.name,
-            need_bytes=max(
-                sum(least.values()), total - sum(problem.free_bytes.values()) + free[nearest]
-            ),
-            free_bytes=free[nearest],
+            what=f"{item.name!r}, the first that finds no room,",
+            memory=largest.name,
+            need_bytes=free[largest] + max(short, least - free[largest]),
+            free_bytes=free[largest],
             fix=FIX,
         )
     memory, ring = problem.page_ring

@@ -24,6 +24,22 @@ DETERMINISTIC_LIMIT: Final = 20.0  # of the solver's own clock, about seconds
 GOOD_GAP: Final = 0.001  # a proof this close is good enough
 
 
+def first_answer(problem: Problem) -> Answer | None:
+    """What first fit finds, at once; the solver's answer where it finds nothing."""
+    greedy = first_fit(problem)
+    if greedy is None:
+        return solve(problem)
+    cycles = problem.load(greedy).cycles
+    bound = min(cycles, _least_cycles(problem))
+    return Answer(
+        chosen=greedy,
+        objective_cycles=cycles,
+        bound_cycles=bound,
+        status=_status(cycles, bound),
+        first_fit_cycles=cycles,
+    )
+
+
 def solve(problem: Problem, *, limit: float = DETERMINISTIC_LIMIT) -> Answer | None:
     """The best choice, or None if there is none. Raises SolverError if the limit came first."""
     greedy = first_fit(problem)

@@ -87,9 +87,13 @@ def _unfit(shapes: ShapesOnly, request: PlanRequest, problem: CapacityError) -> 
     target = load_target(options.target)
 
     def attempt(changed: CompileOptions) -> int | None:
-        """Decode cycles per token under other options, None if it does not fit either."""
+        """Decode cycles per token under other options, None if it does not fit either.
+
+        Steps of one token need least: what fits with them fits when the planner may choose.
+        """
+        small = changed if changed.chunk is not None else replace(changed, chunk=1)
         try:
-            plan = plan_shapes(shapes, replace(request, options=changed))
+            plan = plan_shapes(shapes, replace(request, options=small))
         except CapacityError:
             return None
         load = plan.load

@@ -38,16 +38,21 @@ def ways_out(
         found += _mildest(changes, attempt)
     fewer_bits = [_with_bits(options, bits, has_own_codes=has_own_codes) for bits in widths]
     if len(found) < WANTED:
-        pairs = product(fewer_bits, contexts)
-        found += _mildest(
-            [_together(first, _with_context(first.options, last)) for first, last in pairs], attempt
-        )
+        shorter = [
+            _together(first, _with_context(first.options, last))
+            for first, last in product(fewer_bits, contexts)
+        ]
+        found += _mildest(shorter, attempt)
+    larger = [
+        _together(first, _with_target(first.options, last))
+        for first, last in product(fewer_bits, targets)
+    ]
     if len(found) < WANTED:
-        choices = product(fewer_bits, targets)
-        found += _mildest(
-            [_together(first, _with_target(first.options, last)) for first, last in choices],
-            attempt,
-        )
+        found += _mildest(larger, attempt)
+    if len(found) < WANTED:  # more than the mildest of a kind
+        known = {way.option for way in found}
+        rest = [change for change in (*fewer_bits, *larger) if change.option not in known]
+        found += _all_that_fit(rest, attempt, WANTED - len(found))
     found.sort(key=lambda way: way.decode_cycles_per_token or 0)
     return found[:WANTED]
 
@@ -71,6 +76,14 @@ def _mildest(changes: list[_Change], attempt: Attempt) -> Iterator[WayOut]:
                 decode_cycles_per_token=cycles,
             )
             return
+
+
+def _all_that_fit(changes: list[_Change], attempt: Attempt, most: int) -> list[WayOut]:
+    found: list[WayOut] = []
+    for change in changes:
+        if len(found) < most:
+            found += _mildest([change], attempt)
+    return found
 
 
 def _contexts(context: int) -> Iterator[int]:
