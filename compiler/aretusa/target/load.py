@@ -46,13 +46,7 @@ Record = TypeVar("Record")
 def load_target(name_or_path: str = "siracusa") -> Target:
     """A built-in target by name, or a target file by path; E0301 names the key that is wrong."""
     path = target_path(name_or_path)
-    document = _read(path)
-    base = document.pop("base", None)
-    if base is not None:
-        if base not in BUILT_IN:
-            raise _error(path, f"base = {base!r} is not a built-in target")
-        document = _overlay(_read(target_path(base)), document)
-    return _Reader(path).target(document)
+    return _Reader(path).target(_document(path))
 
 
 def target_path(name_or_path: str) -> Path:
@@ -60,6 +54,17 @@ def target_path(name_or_path: str) -> Path:
     if name_or_path in BUILT_IN:
         return Path(__file__).with_name(f"{name_or_path}.toml")
     return Path(name_or_path)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """A file with the facts of its base, which may have a base too."""
+    document = _read(path)
+    base = document.pop("base", None)
+    if base is None:
+        return document
+    if base not in BUILT_IN:
+        raise _error(path, f"base = {base!r} is not a built-in target")
+    return _overlay(_document(target_path(base)), document)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 import aretusa.target
 from aretusa.errors import ExitCode, UsageError
 from aretusa.target.description import Confidence, MemoryId
-from aretusa.target.load import load_target
+from aretusa.target.load import BUILT_IN, load_target
 
 SIRACUSA = Path(aretusa.target.__file__).with_name("siracusa.toml").read_text("utf-8")
 
@@ -57,6 +57,34 @@ def test_a_variant_names_only_what_differs(tmp_path: Path) -> None:
     assert target.memory(MemoryId.L2) == load_target().memory(MemoryId.L2)
 
 
+def test_a_variant_of_a_variant_keeps_what_both_say(tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    fact = '{ value = 65536, confidence = "assumed", source = "a test" }'
+    path.write_text(f'base = "siracusa-1gib"\nname = "small"\n[memory.l1]\nsize_bytes = {fact}\n')
+    target = load_target(str(path))
+    assert target.memory(MemoryId.L1).size_bytes == 65536
+    assert target.memory(MemoryId.L3).size_bytes == 2**30
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_targets_are_named_like_their_files(name: str) -> None:
+    target = load_target(name)
+    assert target.name == name
+    siracusa = load_target()
+    differing = [fact.key for fact in target.facts if fact not in siracusa.facts]
+    assert differing == ([] if name == "siracusa" else ["memory.l3.size_bytes"])
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_the_engine_may_take_signed_inputs_or_not(value: int, tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    fact = f'{{ value = {value}, confidence = "assumed", source = "a test" }}'
+    path.write_text(
+        f'base = "siracusa"\nname = "other"\n[neureka_features]\nsigned_input = {fact}\n'
+    )
+    assert load_target(str(path)).has_signed_input is bool(value)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
@@ -91,7 +119,7 @@ def test_other_documents_are_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_an_unknown_name_is_taken_for_a_path() -> None:
-    with pytest.raises(UsageError, match=r"E0301.*siracuse.*built-in target \(siracusa\)"):
+    with pytest.raises(UsageError, match=r"E0301.*siracuse.*built-in target \(siracusa, .*\)"):
         load_target("siracuse")
 
 
