@@ -78,4 +78,5 @@ CODES: dict[str, str] = {
     "E0847": "A core trapped: a bug of the tool; report it with the command.",
     "E0848": "The program died or a sanitizer stopped it: a bug of the tool; report it.",
     "E0900": "The tool itself failed: a bug; run again with --debug and report it.",
+    "E0908": "The checker refuses the planner's own plan: a bug; report it with the command.",
 }

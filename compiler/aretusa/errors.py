@@ -8,7 +8,8 @@ AretusaError
 ├── SolverError         whether it fits was not found out                   exit 5
 ├── NumericsError       two executions differ, or quality is out of bounds  exit 6
 ├── ToolchainError      a compiler, an emulator or a runtime is missing     exit 7
-└── FirmwareError       the compiled program reported a fault               exit 8
+├── FirmwareError       the compiled program reported a fault               exit 8
+└── PlanError           the checker refuses a plan: a bug of the planner    exit 1
 
 Anything else that escapes (AssertionError, KeyError, ...) is a bug of the compiler: exit 1.
 """
@@ -131,3 +132,20 @@ class FirmwareError(AretusaError):
     """The compiled program stopped with a fault code."""
 
     exit_code = ExitCode.FIRMWARE
+
+
+class PlanError(AretusaError):
+    """A plan breaks a rule of the checker, which shares nothing with the planner."""
+
+    exit_code = ExitCode.INTERNAL
+
+    def __init__(self, code: str, *, rule: str, where: str, numbers: str) -> None:
+        self.rule = rule
+        self.where = where
+        self.numbers = numbers
+        super().__init__(
+            code,
+            f"the plan is wrong at {where}: {rule}",
+            why=numbers,
+            fix="This is a bug of the tool; report it with the command",
+        )

@@ -1,0 +1,136 @@
+"""Attention as events: tiles of keys and values come in while the cores work on the tile before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aretusa.trace.attention_steps import AttentionShape, StepPart, attention_tiles
+from aretusa.trace.layouts import cache_codes_bytes
+from aretusa.trace.recorder import Copies
+
+if TYPE_CHECKING:
+    from aretusa.ir import ops
+    from aretusa.trace.attention_steps import Tile
+    from aretusa.trace.call import Call
+    from aretusa.trace.event import Access
+
+
+def attention_shape(call: Call, op: ops.CachedAttention) -> AttentionShape:
+    """The shape of a call."""
+    listing = call.machine.listing
+    cache = listing.graph.cache(call.part.cache(op.key_cache, call.table_row))
+    _, heads, dim = op.query.type.dims(call.step.tokens)
+    return AttentionShape(
+        tokens=call.step.tokens,
+        heads=cache.heads,
+        repeat=heads // cache.heads,
+        dim=dim,
+        position=call.step.position,
+        context=listing.graph.context,
+        tile_positions=listing.working.tile_positions,
+        scores_bytes=listing.working.scores_bytes,
+    )
+
+
+def attention_events(call: Call, op: ops.CachedAttention, truth: ops.CachedAttention) -> None:
+    """All events of art_attention."""
+    _Attention(call, op, truth).run()
+
+
+class _Attention:
+    def __init__(self, call: Call, op: ops.CachedAttention, truth: ops.CachedAttention) -> None:
+        self.call, self.op, self.truth = call, op, truth
+        self.recorder = call.machine.recorder
+        self.shape = attention_shape(call, op)
+        self.copies = Copies(self.recorder)
+        rows = call.rows8(op.query)
+        self.query = self.recorder.access(
+            op.query.name, 0, rows.sums_offset, call.content(truth.query)
+        )
+
+    def run(self) -> None:
+        """A barrier stands before each step: its tile has landed, the other one is free."""
+        tiles = list(attention_tiles(self.shape))
+        self._load(tiles[0])
+        for index, tile in enumerate(tiles):
+            self.copies.wait()
+            self.recorder.barrier()
+            if index + 1 < len(tiles):
+                self._load(tiles[index + 1])
+            self._touch(tile)
+
+    def _load(self, tile: Tile) -> None:
+        """Give the copies that fill a tile: art_attention_load."""
+        for place, _, runs in self._runs(tile):
+            for source_at, target_at, size in runs:
+                self.copies.give(
+                    self.recorder.extent(place, source_at, size),
+                    self.recorder.extent(self.call.scratch, target_at, size),
+                )
+
+    def _runs(self, tile: Tile) -> list[tuple[str, str, list[tuple[int, int, int]]]]:
+        """For each head: region of its cache, name of the right one, and its runs of bytes."""
+        shape, op, truth = self.shape, self.op, self.truth
+        is_keys = tile.part is StepPart.KEYS
+        role = op.key_cache if is_keys else op.value_cache
+        name = truth.key_cache if is_keys else truth.value_cache
+        place = self.call.part.cache(role, self.call.table_row)
+        codes_bytes = cache_codes_bytes(shape.heads * shape.context, shape.dim)
+        width = shape.width(tile.part)
+        count = tile.end - tile.position
+        start = 4 * self._words() + tile.slot * shape.tile_bytes
+        found: list[tuple[str, str, list[tuple[int, int, int]]]] = []
+        for head in range(tile.head, tile.head + tile.heads):
+            row = head * shape.context + tile.position
+            at = start + (head - tile.head) * tile.stride * width
+            runs: list[tuple[int, int, int]] = []
+            if tile.part is not StepPart.VALUE_SCALES:
+                runs.append((row * shape.dim, at, count * shape.dim))
+            if tile.part is not StepPart.VALUES:
+                scales = at + (tile.stride * shape.dim if is_keys else 0)
+                runs.append((codes_bytes + 4 * row, scales, 4 * count))
+            found.append((place, name, runs))
+        return found
+
+    def _words(self) -> int:
+        """Words before the tiles."""
+        return self.shape.words(self.shape.rows)
+
+    def _touch(self, tile: Tile) -> None:
+        reads = [
+            self.recorder.access(self.call.scratch, target_at, size, name, source_at)
+            for _, name, runs in self._runs(tile)
+            for source_at, target_at, size in runs
+        ]
+        scores = self._scores(tile)
+        is_first = (
+            tile.part is StepPart.KEYS and tile.position == 0 and (tile.head == tile.pass_head)
+        )
+        reads += [self.query] if is_first else [self.query, scores]
+        rows = tile.pass_tokens * self.shape.repeat * tile.heads
+        count = tile.end - tile.position
+        writes = [scores, *self._results(tile)]
+        self.recorder.touch(
+            f"attention {tile.part.name.lower()}", reads, writes, count, rows, self.shape.dim
+        )
+        if tile.part is StepPart.VALUE_SCALES and tile.ends_part:
+            self.recorder.barrier()
+            self.recorder.touch("attention codes", [scores], [scores], tile.visible, rows, 1)
+
+    def _scores(self, tile: Tile) -> Access:
+        """What a pass keeps before the tiles."""
+        content = f"scores {tile.pass_head} {tile.pass_token}"
+        return self.call.kept(content, 0, 4 * self._words())
+
+    def _results(self, tile: Tile) -> list[Access]:
+        """Results of the tokens whose last tile it is."""
+        if tile.part is not StepPart.VALUES:
+            return []
+        shape = self.shape
+        first = max(tile.pass_token, tile.position - shape.position)
+        last = min(tile.pass_token + tile.pass_tokens, tile.end - shape.position)
+        if first >= last:
+            return []
+        width = shape.repeat * shape.dim
+        columns = (tile.head * width, (tile.head + tile.heads) * width)
+        return [self.call.columns(self.op.out, self.truth.out, (first, last), columns)]

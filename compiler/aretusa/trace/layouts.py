@@ -1,0 +1,153 @@
+"""Bytes and offsets of what is stored, from the headers of the runtime.
+
+Written from runtime/include/aretusa/{places,kernels,engine}.h and shared with nobody: the planner
+computes the same numbers in `memory`, and the checker compares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from aretusa.ir.types import DenseType, DType
+
+if TYPE_CHECKING:
+    from aretusa.ir.types import Cache, TensorType
+
+BEAT: Final = 32  # ART_ALIGN_BYTES
+BLOCK: Final = 8  # ART_BLOCK_ROWS
+RUN: Final = 32  # ART_SUM_RUN
+TILE_OUT: Final = 32  # output channels of a tile of the engine: ART_ENGINE_UNIT_ROWS
+TILE_3X3: Final = 28  # input channels of a tile, 3x3 mode
+TILE_1X1: Final = 32  # the same in 1x1 mode
+TAPS: Final = 9
+
+
+def up(count: int, size: int) -> int:
+    """The next multiple of size."""
+    return (count + size - 1) // size * size
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a packed matrix."""
+
+    offset_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Codes, scales, minimums, bias of a packed matrix; an absent part has no bytes."""
+
+    parts: tuple[Part, Part, Part, Part]
+
+    @property
+    def size_bytes(self) -> int:
+        """To the end of the last part, whole beats."""
+        last = self.parts[3]
+        return up(last.offset_bytes + last.size_bytes, BEAT)
+
+    @property
+    def block_bytes(self) -> int:
+        """Without the bias: what the embedding reads of eight rows."""
+        return self.parts[3].offset_bytes
+
+
+@cache
+def packed(matrix: DenseType, rows: int, *, has_bias: bool) -> Packed:
+    """So many rows in the cluster's layout: struct art_matrix."""
+    stored = up(rows, BLOCK)
+    codes = stored * matrix.depth // (2 if matrix.bits <= 4 else 1)
+    groups = -(-matrix.depth // matrix.group) if matrix.group else 0
+    scales = 2 * stored * groups if matrix.group else 4 * stored
+    sizes = (codes, scales, scales if matrix.has_minimum else 0, 4 * stored if has_bias else 0)
+    parts: list[Part] = []
+    end = 0
+    for size in sizes:
+        parts.append(Part(up(end, BEAT), size))
+        end = parts[-1].offset_bytes + size
+    codes_part, scales_part, minimums_part, bias_part = parts
+    return Packed((codes_part, scales_part, minimums_part, bias_part))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRows:
+    """The first rows of a matrix, in N-EUREKA's layout: struct art_engine_place."""
+
+    rows: int
+    depth: int
+    bits: int
+    is_1x1: bool
+    has_bias: bool
+    is_unsigned: bool
+
+    @property
+    def channels(self) -> int:
+        """Input channels of a job."""
+        return self.depth if self.is_1x1 else -(-self.depth // TAPS)
+
+    @property
+    def row_bytes(self) -> int:
+        """Codes of a row: art_engine_row_bytes."""
+        if self.is_1x1:
+            return up(self.depth, TILE_1X1)
+        return -(-self.channels // TILE_3X3) * self.bits * 32
+
+    @property
+    def arrays(self) -> int:
+        """Numbers per row: scale, bias, correction."""
+        return 1 + self.has_bias + self.is_unsigned
+
+    def channels_offset(self, rows: int) -> int:
+        """Where the numbers start in a block of so many rows: art_engine_page_channels."""
+        return up(rows * self.row_bytes, BEAT)
+
+    def size_bytes(self, rows: int) -> int:
+        """A block of so many rows."""
+        return self.channels_offset(rows) + 4 * rows * self.arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Rows8:
+    """Quantised rows: codes, scales, sums; struct art_rows."""
+
+    rows: int
+    depth: int
+
+    @property
+    def scales_offset(self) -> int:
+        """Codes lie before."""
+        return up(self.rows * self.depth, 4)
+
+    @property
+    def sums_offset(self) -> int:
+        """Scales lie before."""
+        return self.scales_offset + 4 * self.rows
+
+    @property
+    def size_bytes(self) -> int:
+        """All three parts."""
+        return self.sums_offset + 4 * self.rows * -(-self.depth // RUN)
+
+
+def value_bytes(tensor: TensorType, tokens: int) -> int:
+    """A value of the graph in a step of so many tokens."""
+    rows = 1
+    for dim in tensor.dims(tokens)[:-1]:
+        rows *= dim
+    if tensor.dtype is DType.Q8:
+        return Rows8(rows, tensor.depth).size_bytes
+    return 4 * rows * tensor.depth
+
+
+def cache_codes_bytes(rows: int, dim: int) -> int:
+    """Codes of so many rows of a cache, after which their scales start."""
+    return up(rows * dim, 4)
+
+
+def cache_bytes(cache: Cache, context: int) -> int:
+    """A whole cache."""
+    rows = cache.heads * context
+    return cache_codes_bytes(rows, cache.dim) + 4 * rows

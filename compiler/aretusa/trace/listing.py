@@ -1,0 +1,165 @@
+"""Listing: every number of a plan that the compiled program works with, as one record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from aretusa.ir import ops
+from aretusa.ir.types import DenseType
+from aretusa.neureka.linear import Engine
+from aretusa.schedule.epochs import epochs
+from aretusa.schedule.roll import layer_cache, layer_weight
+from aretusa.trace.layouts import EngineRows
+
+if TYPE_CHECKING:
+    from aretusa.ir.graph import Graph
+    from aretusa.ir.ops import Op
+    from aretusa.memory.body import Body
+    from aretusa.memory.plan import Region
+    from aretusa.memory.working_set import WorkingSet
+    from aretusa.plan.make import Plan
+    from aretusa.target.description import Target
+
+ENGINE_SUFFIX = "#engine"  # of the region of a matrix's rows on N-EUREKA
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearNumbers:
+    """The sizes in a struct art_linear_plan."""
+
+    tile_rows: int
+    slice_rows: int
+    block_rows: int
+    sums_bytes: int
+    input_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Ops that one function of network.c runs; `linears[i]` belongs to `ops[i]`.
+
+    `epochs` are numbers of ops between two barriers. `layers` is empty outside the layers.
+    """
+
+    ops: tuple[Op, ...]
+    epochs: tuple[int, ...]
+    layers: tuple[int, ...]
+    linears: tuple[LinearNumbers | None, ...]
+
+    def weight(self, role: str, row: int) -> str:
+        """The weight in a row of the role's table."""
+        return layer_weight(role, self.layers[row]) if self.layers else role
+
+    def cache(self, role: str, row: int) -> str:
+        """The cache in a row of the role's table."""
+        return layer_cache(role, self.layers[row])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """A weight matrix: its first rows on the engine, the others on the cluster."""
+
+    name: str
+    type: DenseType
+    has_bias: bool
+    engine: EngineRows | None
+
+    @property
+    def engine_region(self) -> str:
+        """Region of the rows on the engine."""
+        return self.name + ENGINE_SUFFIX
+
+    @property
+    def rest_rows(self) -> int:
+        """Rows on the cluster."""
+        return self.type.rows - (self.engine.rows if self.engine else 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The graph with its engines, the ops as the program calls them, and where everything lies.
+
+    `parts` are the embedding, the kinds of layers and the head; `order` has kind and row of each
+    layer.
+    """
+
+    target: Target
+    graph: Graph
+    parts: tuple[Part, ...]
+    order: tuple[tuple[int, int], ...]
+    regions: tuple[Region, ...]
+    working: WorkingSet
+    tokenizer_bytes: int
+    workspace_bytes: int
+
+    @cached_property
+    def matrices(self) -> dict[str, Matrix]:
+        """Every weight matrix, also an embedding that no linear layer reads."""
+        linears = {op.weight: op for op in self.graph.ops if isinstance(op, ops.Linear)}
+        return {
+            weight.name: self._matrix(weight.name, weight.type, linears.get(weight.name))
+            for weight in self.graph.weights
+            if isinstance(weight.type, DenseType)
+        }
+
+    def _matrix(self, name: str, kind: DenseType, op: ops.Linear | None) -> Matrix:
+        has_bias = op is not None and op.bias is not None
+        engine = None
+        if op is not None and op.engine is not None and op.engine_rows:
+            engine = EngineRows(
+                rows=op.engine_rows,
+                depth=kind.depth,
+                bits=kind.bits,
+                is_1x1=op.engine == Engine.NEUREKA_1X1.value,
+                has_bias=has_bias,
+                is_unsigned=not self.target.has_signed_input,
+            )
+        return Matrix(name=name, type=kind, has_bias=has_bias, engine=engine)
+
+    def layer_part(self, layer: int) -> tuple[Part, int]:
+        """The part that runs a layer, and the row of its tables."""
+        kind, row = self.order[layer]
+        return self.parts[1 + kind], row
+
+    def without(self, name: str) -> Listing:
+        """The same without one region."""
+        kept = tuple(region for region in self.regions if region.name != name)
+        return replace(self, regions=kept)
+
+
+def listing(plan: Plan) -> Listing:
+    """The numbers of a plan."""
+    return Listing(
+        target=plan.request.target,
+        graph=plan.graph,
+        parts=tuple(map(_part, plan.bodies)),
+        order=plan.rolled.order,
+        regions=plan.memory.regions,
+        working=plan.working,
+        tokenizer_bytes=plan.request.tokenizer_bytes,
+        workspace_bytes=plan.request.workspace_bytes,
+    )
+
+
+def _part(body: Body) -> Part:
+    return Part(
+        ops=body.ops,
+        epochs=tuple(len(epoch) for epoch in epochs(body.ops)),
+        layers=body.layers,
+        linears=tuple(
+            _numbers(body, op) if isinstance(op, ops.Linear) else None for op in body.ops
+        ),
+    )
+
+
+def _numbers(body: Body, op: ops.Linear) -> LinearNumbers:
+    plan = body.linear(op)
+    return LinearNumbers(
+        tile_rows=plan.tile_rows,
+        slice_rows=plan.slice_rows,
+        block_rows=plan.block_rows,
+        sums_bytes=plan.sums_bytes,
+        input_bytes=plan.input_bytes,
+    )
