@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Protocol
 
+from aretusa.check.plan import check_plan
 from aretusa.codegen.images import is_intact
 from aretusa.codegen.project import Project, hash_of_inputs, write_project
 from aretusa.codegen.staging import check_output, staged_directory
@@ -157,6 +158,7 @@ def _decide(inputs: _Inputs, options: CompileOptions, observe: Observer | None) 
     plan = make_plan(
         plan_request(graph, inputs.target, options, tokenizer_bytes=len(inputs.tokenizer_image))
     )
+    check_plan(plan)
     return Project(
         tool=TOOL,
         plan=plan,
