@@ -100,6 +100,9 @@ class LayerResult(Record):
     decode_cycles: Count = Field(description="of one new token")
     prefill_cycles: Count = Field(description="of the whole prompt")
     bound: Bound = Field(description="what takes the most cycles of a decode step")
+    prefill_bound: Bound | None = Field(
+        default=None, description="what takes the most cycles of prefill; null if unknown"
+    )
 
 
 class PlacementResult(Record):
