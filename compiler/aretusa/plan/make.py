@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aretusa.errors import CapacityError
 from aretusa.ir import ops
 from aretusa.memory.body import bodies
 from aretusa.memory.contents import contents, matrix_biases
@@ -13,6 +15,7 @@ from aretusa.memory.lifetimes import buffers
 from aretusa.memory.placement import align, peak_bytes
 from aretusa.memory.plan import lay_out
 from aretusa.memory.working_set import NO_PAGES
+from aretusa.neureka.linear import Engine
 from aretusa.plan.choice import Load
 from aretusa.plan.l1 import live_bytes, place_buffers
 from aretusa.plan.linear_options import Setting
@@ -24,14 +27,13 @@ from aretusa.schedule.roll import roll
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aretusa.ir.graph import Graph
     from aretusa.memory.body import Body
     from aretusa.memory.placement import Slot
     from aretusa.memory.plan import MemoryPlan
     from aretusa.memory.working_set import WorkingSet
-    from aretusa.neureka.linear import Engine
     from aretusa.plan.choice import Answer, Option, Problem
     from aretusa.plan.goal import Goal
     from aretusa.plan.working import Level
@@ -67,6 +69,7 @@ class Plan:
     options: Mapping[str, Option]
     answer: Answer
     load: Load
+    level: Level
 
     @property
     def setting(self) -> Setting:
@@ -79,21 +82,41 @@ def make_plan(request: Request) -> Plan:
 
     The tokens of a step are chosen with first answers; the solver works for the best of them.
     """
-    best: Plan | None = None
-    for chunk in request.chunks:
-        plan = _plan_for_chunk(request, with_chunk(request.graph, chunk), first_answer)
-        if plan is not None and (best is None or plan.load.cycles < best.load.cycles):
-            best = plan
+    plans = [
+        plan
+        for chunk in request.chunks
+        if (plan := _first_that_fits(request, chunk, first_answer)) is not None
+    ]
+    best = _fastest(plans)
+    chunks = request.chunks if best is None else (best.working.chunk,)
+    if request.engine is None and (best is None or best.level is not LEVELS[0]):
+        best = _fastest([*plans, *_with_one_engine(request, chunks)])
     if best is None:
         raise no_l1(request)
-    if best.answer.bound_cycles >= best.answer.objective_cycles * (1 - GOOD_GAP):
-        return best
-    solved = _plan_for_chunk(request, with_chunk(request.graph, best.working.chunk), solve)
-    return best if solved is None or solved.load.cycles > best.load.cycles else solved
+    if best.answer.bound_cycles < best.answer.objective_cycles * (1 - GOOD_GAP):
+        solved = _first_that_fits(best.request, best.working.chunk, solve)
+        if solved is not None and solved.load.cycles <= best.load.cycles:
+            best = solved
+    return replace(best, request=request)
 
 
-def _plan_for_chunk(request: Request, graph: Graph, decide: Decide) -> Plan | None:
+def _fastest(plans: Sequence[Plan]) -> Plan | None:
+    return min(plans, key=lambda plan: plan.load.cycles, default=None)
+
+
+def _with_one_engine(request: Request, chunks: Sequence[int]) -> Iterator[Plan]:
+    """Each engine alone: the fastest mixture may need more of L1 than one that runs everything."""
+    for engine in Engine:
+        with suppress(CapacityError):
+            for chunk in chunks:
+                plan = _first_that_fits(replace(request, engine=engine), chunk, first_answer)
+                if plan is not None:
+                    yield plan
+
+
+def _first_that_fits(request: Request, chunk: int, decide: Decide) -> Plan | None:
     """The first level whose working set fits L1."""
+    graph = with_chunk(request.graph, chunk)
     seen: set[WorkingSet] = set()
     for level in LEVELS:
         if not _could_fit(request, graph, level):
@@ -119,7 +142,7 @@ def _plan_for_level(
     spilled: dict[MemoryId, int] = {}
     while True:
         draft = _draft(request, graph, level, spilled, decide)
-        if draft.working in seen:
+        if draft is None or draft.working in seen:
             return None
         arenas = place_buffers(buffers(draft.bodies), request.target)
         if arenas is None:
@@ -128,7 +151,7 @@ def _plan_for_level(
         now = {memory: align(peak_bytes(slots)) for memory, slots in arenas.items()}
         now.pop(MemoryId.L1, None)
         if all(size <= spilled.get(memory, 0) for memory, size in now.items()):
-            return _finish(request, draft, arenas)
+            return _finish(request, draft, arenas, level)
         # Decide again with the room that the spilled buffers leave; it only shrinks.
         spilled = {memory: max(size, spilled.get(memory, 0)) for memory, size in now.items()}
 
@@ -151,7 +174,7 @@ def _draft(
     level: Level,
     spilled: Mapping[MemoryId, int],
     decide: Decide,
-) -> _Draft:
+) -> _Draft | None:
     working = _generous(graph, level)
     problem = build_problem(
         graph,
@@ -162,6 +185,8 @@ def _draft(
         spilled_bytes=spilled,
     )
     answer = decide(problem)
+    if answer is None and spilled:
+        return None  # a tighter level or a shorter step spills less
     if answer is None:
         raise no_home(problem, request)
     options = _chosen(problem, answer)
@@ -207,7 +232,9 @@ def _with_engines(graph: Graph, options: Mapping[str, Option]) -> Graph:
     return graph.with_ops(mapped)
 
 
-def _finish(request: Request, draft: _Draft, arenas: Mapping[MemoryId, Sequence[Slot]]) -> Plan:
+def _finish(
+    request: Request, draft: _Draft, arenas: Mapping[MemoryId, Sequence[Slot]], level: Level
+) -> Plan:
     options = _chosen(draft.problem, draft.answer)
     homes = {
         name + suffix: home for name, option in options.items() for suffix, home in option.homes
@@ -232,6 +259,7 @@ def _finish(request: Request, draft: _Draft, arenas: Mapping[MemoryId, Sequence[
         options=options,
         answer=draft.answer,
         load=load + spill,
+        level=level,
     )
 
 
