@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kernel_work import decode_steps, kernel_work, prefill_steps
+from kernel_work import KernelWork, decode_steps, kernel_work, prefill_steps
 from subjects import PROMPT
 
 from aretusa.execution.machine import run_qemu
@@ -16,7 +16,6 @@ from aretusa.tokenizer.encode import encode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kernel_work import KernelWork
     from subjects import Subject
 
     from aretusa.execution.records import RunRecords

@@ -1,4 +1,4 @@
-"""The goals of issue 2 and whether the figures meet them, with the reason where they do not."""
+"""The goals of issues 2 and 3, whether the figures meet them, and the reason where they do not."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ if TYPE_CHECKING:
 
     from compile_cost import CompileCost
     from emulated import EmulatedCost, KernelCount
+    from plan_cost import PlanCost, Repeated
+    from plans import Plans
+    from predictions import PlacementQuality
     from subjects import Subject
 
 PER_MAC_GOAL: Final = 3.5  # instructions per int8 multiply-accumulate of matrix times vector
+GAP_GOAL: Final = 0.01  # between the placement and what the solver proves to be impossible
 
 # Why a way of storing matrices is dear, from the disassembly of its kernel.
 REASONS: Final = {
@@ -90,3 +94,56 @@ def per_form(kernels: tuple[KernelCount, ...]) -> Mapping[str, float]:
             instructions[form] = instructions.get(form, 0) + kernel.instructions
             macs[form] = macs.get(form, 0) + kernel.work.macs
     return {form: instructions[form] / macs[form] for form in macs}
+
+
+def plan_verdicts(plans: Plans) -> Iterator[Verdict]:
+    """Time and memory of planning and compiling, the placement, and the length of the C."""
+    for cost in plans.costs:
+        yield from _cost_verdicts(cost)
+    yield from map(_placement_verdict, plans.placements)
+    other = sorted({count.source.other for count in plans.layers})
+    yield Verdict(
+        what=f"network.c without rows of tables, {len(plans.layers)} numbers of layers",
+        goal="equal",
+        found=" / ".join(f"{lines:,} lines" for lines in other),
+        is_met=len(other) == 1,
+    )
+
+
+def _cost_verdicts(cost: PlanCost) -> Iterator[Verdict]:
+    subject = cost.subject
+    if subject.plan_goal_s is not None:
+        yield _time_verdict(f"plan {subject.name}", cost.plan, subject.plan_goal_s)
+    if subject.compile_goal_s is not None:
+        what = f"compile {subject.name}, engines chosen"
+        yield _time_verdict(what, cost.compiled, subject.compile_goal_s)
+    if subject.peak_goal_mb is not None:
+        peak_mb = cost.compiled.peak_bytes / 1e6
+        yield Verdict(
+            what=f"peak memory of that, {subject.name}",
+            goal=f"< {subject.peak_goal_mb:,.0f} MB",
+            found=f"{peak_mb:,.0f} MB",
+            is_met=peak_mb < subject.peak_goal_mb,
+        )
+
+
+def _time_verdict(what: str, spent: Repeated, goal_s: float) -> Verdict:
+    is_met = spent.best_wall_s < goal_s
+    cpu = f"{spent.median_cpu_s:.1f} s"
+    waited = not is_met and spent.median_cpu_s < goal_s
+    return Verdict(
+        what=what,
+        goal=f"< {goal_s:g} s",
+        found=f"{spent.best_wall_s:.1f} s (processor {cpu})",
+        is_met=is_met,
+        reason=f"It computed for {cpu}, and waited for a core the rest." if waited else "",
+    )
+
+
+def _placement_verdict(placed: PlacementQuality) -> Verdict:
+    return Verdict(
+        what=f"placement of {placed.name}, gap to the proven bound",
+        goal=f"<= {GAP_GOAL:.0%}",
+        found=f"{placed.gap:.3%}",
+        is_met=placed.gap <= GAP_GOAL,
+    )

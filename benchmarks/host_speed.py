@@ -8,14 +8,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reference_engine import run_reference
+from reference_engine import ReferenceRun, run_reference
 from subjects import PROMPT, NotMeasured
 
 from aretusa.execution.machine import run_host
 from aretusa.execution.request import RunRequest, TextSegment
 
 if TYPE_CHECKING:
-    from reference_engine import ReferenceRun
     from subjects import Subject
 
     from aretusa.execution.records import RunRecords

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from compile_cost import CompileCost
-    from emulated import BootCost, EmulatedCost
-    from host_speed import HostSpeed
-    from isolated_kernels import IsolatedCount
-    from machine_facts import MachineFacts
-    from subjects import Subject
+from compile_cost import CompileCost  # noqa: TC002 - pydantic reads the fields' types at run time
+from emulated import BootCost, EmulatedCost  # noqa: TC002
+from host_speed import HostSpeed  # noqa: TC002
+from isolated_kernels import IsolatedCount  # noqa: TC002
+from machine_facts import MachineFacts  # noqa: TC002
+from plans import Plans  # noqa: TC002
+from pydantic import TypeAdapter
+from subjects import Subject  # noqa: TC002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +29,20 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurements:
-    """Everything that the page shows."""
+    """Everything that the page shows. `machine` and `minutes` are those of models and kernels."""
 
     machine: MachineFacts
     minutes: float
     models: tuple[Measured, ...]
     kernels: tuple[IsolatedCount, ...]
+    plans: Plans | None = None
 
 
 def as_json(found: Measurements) -> str:
     """The same as one JSON document."""
     return json.dumps(asdict(found), indent=1) + "\n"
+
+
+def from_json(text: str) -> Measurements:
+    """What as_json wrote; raises ValueError for a document of other fields."""
+    return TypeAdapter(Measurements).validate_json(text)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from goals import PER_MAC_GOAL, Verdict, compile_verdicts, emulated_verdicts
+from goals import PER_MAC_GOAL, Verdict, compile_verdicts, emulated_verdicts, plan_verdicts
 from markdown_text import count, mebibytes, paragraph, seconds, table
+from report_plans import plan_sections
 from report_runs import boot_section, host_section, instructions_section
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def report(found: Measurements) -> str:
     lines += _machine(found.machine, found.minutes)
     lines += _goals(found)
     lines += _compile(found.models)
+    if found.plans is not None:
+        lines += plan_sections(found.plans)
     for model in found.models:
         if model.emulated is not None:
             lines += instructions_section(model.subject, model.emulated)
@@ -62,6 +65,8 @@ def _goals(found: Measurements) -> Iterator[str]:
             verdicts += compile_verdicts(model.subject, model.compiled)
         if model.emulated is not None:
             verdicts += emulated_verdicts(model.subject, model.emulated)
+    if found.plans is not None:
+        verdicts += plan_verdicts(found.plans)
     yield "## Goals"
     yield ""
     for model in found.models:

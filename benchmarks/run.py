@@ -1,6 +1,6 @@
 """Measure everything that docs/benchmarks.md shows: `make bench`, about ten minutes.
 
-The JSON beside the page has every single figure.
+The JSON beside the page has every single figure. With --only the other sections stay as they are.
 """
 
 from __future__ import annotations
@@ -8,15 +8,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from compile_cost import measure_compile
 from emulated import measure_boot, measure_emulated
 from host_speed import measure_host
 from isolated_kernels import measure_kernels
 from machine_facts import machine_facts
-from measurements import Measured, Measurements, as_json
+from measurements import Measured, Measurements, as_json, from_json
+from plans import measure_plans
 from report import report
 from subjects import SUBJECTS
 
@@ -25,9 +27,20 @@ from aretusa.errors import AretusaError
 if TYPE_CHECKING:
     from subjects import Subject
 
+PARTS: Final = ("programs", "plans")
 
-def measure(subjects: tuple[Subject, ...]) -> Measurements:
-    """All measurements, one after the other."""
+
+def measure(
+    subjects: tuple[Subject, ...], only: str | None, known: Measurements | None
+) -> Measurements:
+    """One part anew and the other as it is `known`, or both."""
+    programs = known if only == "plans" else _measure_programs(subjects)
+    assert programs is not None, "--only needs what is known"
+    kept = None if known is None else known.plans
+    return replace(programs, plans=kept if only == "programs" else measure_plans(_say))
+
+
+def _measure_programs(subjects: tuple[Subject, ...]) -> Measurements:
     start = time.monotonic()
     machine = machine_facts()  # first, for the load that others make
     _say("kernels alone")
@@ -62,15 +75,18 @@ def main() -> int:
     parser.add_argument(
         "--model", action="append", choices=[s.name for s in SUBJECTS], help="only this one"
     )
+    parser.add_argument("--only", choices=PARTS, help="measure this, keep the rest of the page")
     arguments = parser.parse_args()
+    data = arguments.output.with_suffix(".json")
     subjects = tuple(s for s in SUBJECTS if arguments.model is None or s.name in arguments.model)
     try:
-        found = measure(subjects)
+        known = from_json(data.read_text("utf-8")) if arguments.only else None
+        found = measure(subjects, arguments.only, known)
     except AretusaError as problem:
         print(problem, file=sys.stderr)
         return 1
     arguments.output.write_text(report(found), "utf-8")
-    arguments.output.with_suffix(".json").write_text(as_json(found), "utf-8")
+    data.write_text(as_json(found), "utf-8")
     _say(f"wrote {arguments.output}")
     return 0
 

@@ -7,6 +7,7 @@ so that only a small parent measures it well.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 KIB: Final = 1024
 TIMEOUT_S: Final = 900.0
+NO_BYTE_CODE: Final = "PYTHONDONTWRITEBYTECODE"  # would have Python compile the product every time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ def spend(command: Sequence[str], *, cwd: Path) -> Spent:
         [sys.executable, "-S", "-E", __file__, *command],
         cwd=cwd,
         stdin=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if name != NO_BYTE_CODE},
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,

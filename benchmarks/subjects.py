@@ -1,4 +1,4 @@
-"""What is measured: the shipped model and SmolLM2, each compiled into a directory of its own."""
+"""What is measured: programs that run, and models that are only planned and compiled."""
 
 from __future__ import annotations
 
@@ -59,6 +59,60 @@ SMOLLM2: Final = Subject(
     make_target="smollm2",
 )
 SUBJECTS: Final = (TINY_ORATOR, SMOLLM2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSubject:
+    """A model that is planned and compiled, and the goals that issue 3 sets for it.
+
+    With a `config` the checkpoint has random weights and is written first.
+    """
+
+    name: str
+    checkpoint: str  # below the root of the repository
+    config: str = ""
+    plan_goal_s: float | None = None
+    compile_goal_s: float | None = None
+    peak_goal_mb: float | None = None  # of the compilation, in 10**6 bytes
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint."""
+        return ROOT / self.checkpoint
+
+
+PLAN_GOAL_S: Final = 5  # of models with at most 15 million parameters
+PLAN_SUBJECTS: Final = (
+    PlanSubject(
+        name="llama-0.5m",
+        checkpoint="build/benchmarks/checkpoints/llama-0.5m",
+        config="examples/configs/llama-0.5m.json",
+        plan_goal_s=PLAN_GOAL_S,
+        compile_goal_s=2,
+        peak_goal_mb=150,
+    ),
+    PlanSubject(name="tiny-orator", checkpoint=TINY_ORATOR.checkpoint, plan_goal_s=PLAN_GOAL_S),
+    PlanSubject(
+        name="llama-42m",
+        checkpoint="build/benchmarks/checkpoints/llama-42m",
+        config="examples/configs/llama-42m.json",
+    ),
+    PlanSubject(
+        name="smollm2 (Q4_1)",
+        checkpoint=SMOLLM2.checkpoint,
+        compile_goal_s=60,
+        peak_goal_mb=1.5 * 1024 * MIB / 1e6,
+    ),
+)
+# Models whose placement is judged: a directory, a GGUF file, or a configuration alone.
+PLACED: Final = {
+    "tiny-orator": TINY_ORATOR.checkpoint,
+    "smollm2-135m": "examples/configs/smollm2-135m.json",
+    "smollm2-135m, Q4_1": SMOLLM2.checkpoint,
+    "qwen3-0.6b": "examples/configs/qwen3-0.6b.json",
+    "llama-3.2-1b": "examples/configs/llama-3.2-1b.json",
+}
+SCALED: Final = "examples/configs/llama-0.5m.json"  # with other numbers of layers
 
 
 @dataclass(frozen=True, slots=True)
