@@ -67,7 +67,7 @@ def op_label(op: Op) -> str:
         case ops.Embed():
             return "embedding"
         case ops.CacheAppend(cache=cache):
-            return f"append {cache}"
+            return f"append {cache.rpartition('.')[2]}"
         case ops.CachedAttention():
             return "attention"
         case ops.RmsNormQuantise():
