@@ -113,6 +113,24 @@ class OffChipLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offload:
+    """What it costs core 0 to give work to other units; cycles of the cluster clock."""
+
+    register_cycles: int  # one access to a unit's registers
+    transfer_registers: int  # accesses that give a transfer
+    page_burst_bytes: int  # of a page, after which the off-chip link may turn to something else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contention:
+    """Memories of which several cores may want the same bank in one cycle."""
+
+    word_bytes: int  # of a bank, in one cycle
+    l1_banks: int
+    l2_banks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
     """Clock domains."""
 
@@ -138,6 +156,8 @@ class Target:
     core: Core
     dma: Dma
     off_chip: OffChipLink
+    offload: Offload
+    contention: Contention
     clock: Clock
     neureka: NeurekaTiming
     neureka_features: EngineFeatures

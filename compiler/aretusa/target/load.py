@@ -14,6 +14,7 @@ from aretusa.target.description import (
     Clock,
     Cluster,
     Confidence,
+    Contention,
     Core,
     Dma,
     EngineFeatures,
@@ -21,6 +22,7 @@ from aretusa.target.description import (
     Memory,
     MemoryId,
     OffChipLink,
+    Offload,
     Target,
 )
 
@@ -34,6 +36,8 @@ _SECTIONS: Final = {
     "core": Core,
     "dma": Dma,
     "off_chip": OffChipLink,
+    "offload": Offload,
+    "contention": Contention,
     "clock": Clock,
     "neureka": NeurekaTiming,
     "neureka_features": EngineFeatures,
