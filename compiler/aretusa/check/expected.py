@@ -88,7 +88,7 @@ def _tables(listing: Listing) -> Iterator[Expected]:
 def _others(listing: Listing) -> Iterator[Expected]:
     tokenizer, workspace = listing.tokenizer_bytes, listing.workspace_bytes
     yield _constant(RegionKind.TOKENIZER, TOKENIZER, tokenizer, COPIED)
-    yield _constant(RegionKind.WORKSPACE, WORKSPACE, workspace, CACHED)
+    yield _constant(RegionKind.WORKSPACE, WORKSPACE, workspace, WRITABLE - L1_ONLY)
     for cache in listing.graph.caches:
         size = cache_bytes(cache, listing.graph.context)
         yield _constant(RegionKind.CACHE, cache.name, size, CACHED)

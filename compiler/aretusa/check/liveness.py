@@ -36,14 +36,20 @@ def spans(listing: Listing) -> dict[str, list[Span]]:
         size, _ = scratch(listing, part, index, 0)
         if size:
             found.setdefault(f"scratch{index}", []).append((epoch, epoch))
-    kept = {listing.graph.logits.name}
-    for op in listing.graph.ops:
-        if isinstance(op, ops.SelectRow):
-            kept |= {op.src.name, op.out.name}
+    kept = _kept(listing)
     for name, (buffer, first, last) in values.items():
         if name != listing.graph.tokens.name:
             found.setdefault(buffer, []).append((first, end if name in kept else last))
     return found
+
+
+def _kept(listing: Listing) -> set[str]:
+    """Values that are read again behind the last epoch."""
+    kept = {listing.graph.logits.name}
+    for op in listing.graph.ops:
+        if isinstance(op, ops.SelectRow):
+            kept |= {op.src.name, op.out.name}
+    return kept
 
 
 def _pairs(op: Op, truth: Op) -> Iterator[tuple[Value, Value]]:
@@ -92,6 +98,12 @@ def _uses(listing: Listing) -> Iterator[tuple[int, str]]:
             for _ in range(count):
                 yield from ((epoch, name) for name in _names(listing, part, index))
                 index += 1
+    end = behind + len(listing.parts[-1].epochs) - 1
+    kept = _kept(listing)
+    for _, part, index, truth in _executed(listing):
+        for value, right in _pairs(part.ops[index], truth):
+            if right.name in kept:
+                yield end, value.name
 
 
 def _names(listing: Listing, part: Part, index: int) -> Iterator[str]:

@@ -37,7 +37,5 @@ def check_schedule(numbers: Listing) -> None:
 
 def forwards(numbers: Listing) -> list[Forward]:
     """The steps that are replayed: every buffer full, then every position seen."""
-    return [
-        Forward(numbers.graph.chunk_max, 0),
-        Forward(1, numbers.graph.context - 1),
-    ]
+    chunk = numbers.graph.chunk_max
+    return [Forward(chunk, 0, (chunk - 1,)), Forward(1, numbers.graph.context - 1, (0,))]

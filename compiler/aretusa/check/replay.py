@@ -18,6 +18,7 @@ from aretusa.trace.event import (
     JobWait,
     OpStart,
     Queue,
+    SlotFree,
     StepStart,
     Touch,
     TransferStart,
@@ -37,6 +38,7 @@ ADDRESSED: Final = {MemoryId.L1, MemoryId.L2, MemoryId.SRAM, MemoryId.MRAM}
 WEIGHT_MEMORY: Final = {MemoryId.SRAM, MemoryId.MRAM}
 UNITS: Final = (*(queue.name for queue in Queue), "N-EUREKA")  # what core 0 gives work to
 ENGINE: Final = len(Queue)
+AT_ONCE: Final = (len(UNITS), 0)  # what core 0 does by itself
 ON_CHIP: Final = {MemoryId.L2, MemoryId.SRAM, MemoryId.MRAM}
 
 
@@ -85,12 +87,28 @@ class Replay:
                 self._job(event)
             case JobWait(number=number):
                 self._wait(ENGINE, number)
-            case OpStart(name=name, kernel=kernel):
-                self.op = f"{kernel} {name}"
+            case SlotFree(slot=slot):
+                self._free(event, slot)
+            case OpStart():
+                self._call(event)
             case StepStart():
                 self._step(event)
             case _:
                 assert_never(event)
+
+    def _call(self, event: OpStart) -> None:
+        self.op = f"{event.kernel} {event.name}"
+        if event.scratch is not None:
+            region = self.regions[event.scratch]
+            end = region.offset_bytes + region.size_bytes
+            self.shadows[region.memory].forget(region.offset_bytes, end)
+
+    def _free(self, event: SlotFree, slot: Extent) -> None:
+        """What is in the slot may not be read any more, and nobody is reading it."""
+        self.traffic.start(AT_ONCE, [use_of((self.op, event), slot, is_write=True)])
+        self.traffic.drop(AT_ONCE)
+        end = slot.offset_bytes + slot.size_bytes
+        self.shadows[slot.memory].forget(slot.offset_bytes, end)
 
     def end(self) -> None:
         """Nothing may be left running."""

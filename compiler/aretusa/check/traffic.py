@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aretusa.check.rules import Rule, refusal
-from aretusa.trace.event import JobStart, Touch, TransferStart
+from aretusa.trace.event import JobStart, SlotFree, Touch, TransferStart
 
 if TYPE_CHECKING:
     from aretusa.target.description import MemoryId
@@ -24,6 +24,8 @@ def told(who: Who) -> str:
             return f"{op}, transfer {number} of {queue.name}"
         case JobStart(number=number):
             return f"{op}, job {number}"
+        case SlotFree():
+            return f"{op}, a slot given back"
         case Touch(phase=phase):
             return f"{op}, {phase}"
         case _:
@@ -96,6 +98,10 @@ class Traffic:
     def finish(self, key: tuple[int, int]) -> None:
         """Core 0 has waited for it."""
         self._over += self.beside.pop(key)
+
+    def drop(self, key: tuple[int, int]) -> None:
+        """It never ran."""
+        del self.beside[key]
 
     def touch(self, uses: list[Use]) -> None:
         """All cores work: what core 0 alone knows to be over may still run for the others."""

@@ -79,8 +79,10 @@ class Pass:
         self.awaited += 1
         return slot
 
-    def release(self) -> None:
-        """The slot awaited first is free."""
+    def release(self) -> int:
+        """The slot awaited first is free; returns it."""
         if self.released == self.awaited:
             raise StreamError("a slot is released that was not awaited")
+        slot = self.released % self.slots
         self.released += 1
+        return slot

@@ -57,7 +57,7 @@ class _Attention:
             self.recorder.barrier()
             if index + 1 < len(tiles):
                 self._load(tiles[index + 1])
-            self._touch(tile)
+            self._touch(tile, index)
 
     def _load(self, tile: Tile) -> None:
         """Give the copies that fill a tile: art_attention_load."""
@@ -96,31 +96,30 @@ class _Attention:
         """Words before the tiles."""
         return self.shape.words(self.shape.rows)
 
-    def _touch(self, tile: Tile) -> None:
+    def _touch(self, tile: Tile, index: int) -> None:
+        """One step; each leaves the scores changed."""
+        shape = self.shape
         reads = [
             self.recorder.access(self.call.scratch, target_at, size, name, source_at)
             for _, name, runs in self._runs(tile)
             for source_at, target_at, size in runs
         ]
-        scores = self._scores(tile)
-        is_first = (
-            tile.part is StepPart.KEYS and tile.position == 0 and (tile.head == tile.pass_head)
-        )
-        reads += [self.query] if is_first else [self.query, scores]
-        rows = tile.pass_tokens * self.shape.repeat * tile.heads
-        count = tile.end - tile.position
-        writes = [scores, *self._results(tile)]
-        self.recorder.touch(
-            f"attention {tile.part.name.lower()}", reads, writes, count, rows, self.shape.dim
-        )
-        if tile.part is StepPart.VALUE_SCALES and tile.ends_part:
+        is_new = tile.part is StepPart.KEYS and (tile.head, tile.position) == (tile.pass_head, 0)
+        reads += [self.query] if is_new else [self.query, self._scores(index - 1)]
+        scores = self._scores(index)
+        ends_weights = tile.part is StepPart.VALUE_SCALES and tile.ends_part
+        weights = self._scores(index, "weights") if ends_weights else scores
+        rows, count = tile.pass_tokens * shape.repeat * tile.heads, tile.end - tile.position
+        phase = f"attention {tile.part.name.lower()}"
+        self.recorder.touch(phase, reads, [weights, *self._results(tile)], count, rows, shape.dim)
+        if ends_weights:
             self.recorder.barrier()
-            self.recorder.touch("attention codes", [scores], [scores], tile.visible, rows, 1)
+            every = tile.pass_heads * tile.pass_tokens * shape.repeat
+            self.recorder.touch("attention codes", [weights], [scores], tile.visible, every, 1)
 
-    def _scores(self, tile: Tile) -> Access:
-        """What a pass keeps before the tiles."""
-        content = f"scores {tile.pass_head} {tile.pass_token}"
-        return self.call.kept(content, 0, 4 * self._words())
+    def _scores(self, index: int, state: str = "scores") -> Access:
+        """What a pass keeps before the tiles, as a step leaves it."""
+        return self.call.kept(f"{state} {index}", 0, 4 * self._words())
 
     def _results(self, tile: Tile) -> list[Access]:
         """Results of the tokens whose last tile it is."""

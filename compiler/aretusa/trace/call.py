@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aretusa.ir import ops
 from aretusa.ir.types import DType
 from aretusa.trace.layouts import Rows8, value_bytes
 
@@ -38,6 +39,7 @@ class Step:
     tokens: int
     position: int
     row: int = 0
+    token_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,18 @@ class Call:
     def scratch(self) -> str:
         """Region of its scratch."""
         return f"scratch{self.index}"
+
+    @property
+    def has_scratch(self) -> bool:
+        """Whether its kernel works in one."""
+        match self.op:
+            case ops.HeadsQuantise():
+                return False
+            case ops.Linear(weight=role):
+                weight = self.part.weight(role, self.table_row)
+                return self.machine.matrices[weight].engine is not None
+            case _:
+                return True
 
     def tokens(self, value: Value) -> int:
         """New tokens of a value: one outside the symbol."""

@@ -73,11 +73,12 @@ class StepStart:
 
 @dataclass(frozen=True, slots=True)
 class OpStart:
-    """An op's kernel is called; `layer` is None outside the layers."""
+    """An op's kernel is called, with nothing in its scratch; `layer` is None outside the layers."""
 
     name: str
     kernel: str
     layer: int | None
+    scratch: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,13 @@ class TransferWait:
 
     queue: Queue
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFree:
+    """Core 0 gives a slot of a ring back: nobody reads it any more."""
+
+    slot: Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +149,14 @@ class Barrier:
     """Every core waits for all others."""
 
 
-Event = StepStart | OpStart | TransferStart | TransferWait | JobStart | JobWait | Touch | Barrier
+Event = (
+    StepStart
+    | OpStart
+    | TransferStart
+    | TransferWait
+    | SlotFree
+    | JobStart
+    | JobWait
+    | Touch
+    | Barrier
+)

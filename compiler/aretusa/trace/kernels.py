@@ -9,6 +9,8 @@ from aretusa.trace.layouts import BLOCK, cache_codes_bytes, packed
 from aretusa.trace.recorder import Copies
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aretusa.ir import ops
     from aretusa.ir.types import Value
     from aretusa.trace.call import Call
@@ -25,7 +27,7 @@ def embed_events(call: Call, op: ops.Embed, truth: ops.Embed) -> None:
     recorder, tokens = call.machine.recorder, call.step.tokens
     matrix = call.machine.matrices[op.table]
     depth = matrix.type.depth
-    chosen = _token_ids(matrix, tokens)
+    chosen = call.step.token_ids or _token_ids(matrix, tokens)
     for first in range(0, tokens, EMBED_TOKENS):
         last = min(first + EMBED_TOKENS, tokens)
         if first:
@@ -45,7 +47,7 @@ def _token_ids(matrix: Matrix, count: int) -> list[int]:
     return [row % rows for row in (*wanted, *spread)][:count]
 
 
-def _load_rows(call: Call, matrix: Matrix, rows: list[int]) -> list[Access]:
+def _load_rows(call: Call, matrix: Matrix, rows: Sequence[int]) -> list[Access]:
     """Give and await the copies of some rows; returns what the cores read of them."""
     copies = Copies(call.machine.recorder)
     engine_slot = matrix.engine.row_bytes + 4 if matrix.engine else 0

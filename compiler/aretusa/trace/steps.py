@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aretusa.ir import ops
-from aretusa.ir.types import value_size_bytes
 from aretusa.schedule.streams import StreamError
 from aretusa.trace.attention import attention_events
 from aretusa.trace.call import Call, Machine, Step
@@ -19,6 +18,7 @@ from aretusa.trace.kernels import (
     quantise_events,
     silu_events,
 )
+from aretusa.trace.layouts import value_bytes
 from aretusa.trace.linear import linear_events
 from aretusa.trace.recorder import Recorder
 from aretusa.trace.streams import PageStream, TileStream
@@ -38,10 +38,15 @@ class TraceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """`tokens` new tokens from `position` on, then the head for the last of them."""
+    """`tokens` new tokens from `position` on, then the head for each of `rows`.
+
+    `token_ids` choose rows of the embedding's table; without them they come from all over it.
+    """
 
     tokens: int
     position: int
+    rows: tuple[int, ...]
+    token_ids: tuple[int, ...] = ()
 
 
 def program_events(listing: Listing, forwards: list[Forward]) -> Iterator[Event]:
@@ -72,34 +77,39 @@ class _Program:
         }
 
     def forward(self, number: int, forward: Forward) -> Iterator[Event]:
-        """art_network_forward, then art_network_head for the last row."""
+        """art_network_forward, then art_network_head for some rows."""
         recorder, listing = self.machine.recorder, self.listing
         name = f"step {number}"
-        step = Step(name=name, tokens=forward.tokens, position=forward.position)
+        step = Step(
+            name=name,
+            tokens=forward.tokens,
+            position=forward.position,
+            token_ids=forward.token_ids,
+        )
         recorder.events.append(StepStart(name, forward.tokens, forward.position))
         layers = [listing.layer_part(layer) for layer in range(len(listing.order))]
         self._begin(layers)
         yield from self._part(listing.parts[0], 0, step, self.truths[0])
         for (part, row), truths in zip(layers, self.truths[1:-1], strict=True):
             yield from self._part(part, row, step, truths)
-        head = listing.parts[-1]
+        for row in forward.rows:
+            yield from self._head(replace(step, tokens=1, row=row))
+
+    def _head(self, step: Step) -> Iterator[Event]:
+        """art_network_head, and core 0 that reads the logits."""
+        head, logits = self.listing.parts[-1], self.listing.graph.logits
+        recorder = self.machine.recorder
         self._begin([(head, 0)])
-        last = Step(name=name, tokens=1, position=forward.position, row=forward.tokens - 1)
-        yield from self._part(head, 0, last, self.truths[-1])
-        self._choose(name)
+        yield from self._part(head, 0, step, self.truths[-1])
+        size = value_bytes(logits.type, 1)
+        read = recorder.access(logits.name, 0, size, f"{step.name} %{logits.name}")
+        recorder.touch("choose", [read], [], 1, logits.type.depth, 1)
+        recorder.barrier()
         yield from self._flush()
 
     def _begin(self, parts: list[tuple[Part, int]]) -> None:
         self.machine.tiles.begin(parts)
         self.machine.pages.begin(parts)
-
-    def _choose(self, name: str) -> None:
-        """Core 0 reads the logits."""
-        recorder, logits = self.machine.recorder, self.listing.graph.logits
-        size = value_size_bytes(logits.type, 1)
-        read = recorder.access(logits.name, 0, size, f"{name} %{logits.name}")
-        recorder.touch("choose", [read], [], 1, logits.type.depth, 1)
-        recorder.barrier()
 
     def _flush(self) -> Iterator[Event]:
         yield from self.machine.recorder.events
@@ -131,8 +141,9 @@ class _Program:
             truth=truth,
             views=self.views,
         )
-        event = OpStart(call.name, type(op).__name__, truth.layer)
-        self.machine.recorder.events.append(event)
+        recorder = self.machine.recorder
+        scratch = call.scratch if call.has_scratch else None
+        recorder.events.append(OpStart(call.name, type(op).__name__, truth.layer, scratch))
         try:
             _call_kernel(call, op, truth)
         except StreamError as problem:

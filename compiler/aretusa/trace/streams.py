@@ -8,7 +8,7 @@ from aretusa.ir import ops
 from aretusa.memory.working_set import PAGES_RING, TILES_RING
 from aretusa.schedule.streams import Pass, Streamed, StreamError
 from aretusa.target.description import MemoryId
-from aretusa.trace.event import Extent, Queue
+from aretusa.trace.event import Extent, Queue, SlotFree
 from aretusa.trace.layouts import packed
 from aretusa.trace.recorder import queue_of
 
@@ -67,7 +67,8 @@ class Stream:
 
     def release(self) -> None:
         """The slot taken first is free."""
-        self._pass.release()
+        slot = self._pass.release()
+        self.recorder.events.append(SlotFree(self._slot(slot, 0, self.ring.slot_bytes)))
         self._fill()
 
     def _fill(self) -> None:
