@@ -27,6 +27,7 @@ _WEIGHT: Final = (MemoryId.MRAM, MemoryId.SRAM)
 _ADDRESSED: Final = (MemoryId.L2, MemoryId.SRAM, MemoryId.MRAM)
 _STREAMED: Final = (MemoryId.MRAM, MemoryId.SRAM, MemoryId.L2, MemoryId.L3)
 _CACHE: Final = (MemoryId.L2, MemoryId.SRAM, MemoryId.L3)
+_WRITTEN: Final = (MemoryId.L2, MemoryId.SRAM)
 # Read by the token loop, not by kernels; from L3 only through the fabric controller.
 _TOKEN_LOOP: Final = (MemoryId.L2, MemoryId.SRAM, MemoryId.MRAM, MemoryId.L3)
 
@@ -74,7 +75,7 @@ def contents(
         ),
         *_caches(graph),
         Content(
-            name=WORKSPACE, kind=RegionKind.WORKSPACE, size_bytes=workspace_bytes, homes=_CACHE
+            name=WORKSPACE, kind=RegionKind.WORKSPACE, size_bytes=workspace_bytes, homes=_WRITTEN
         ),
     ]
 
