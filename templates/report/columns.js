@@ -1,14 +1,21 @@
 // What the tables show of a record. `key` is also what `key:value` in the search asks for.
 
-/** A column of numbers; zero is shown as a dash. */
-function numbers(key, title, hint, value, text = digits) {
+/** A column of numbers; zero is shown as a dash. `more` overrides any of it. */
+function numbers(key, title, hint, value, more = {}) {
+  const { text = digits, ...rest } = more;
   const show = (record) => (value(record) ? text(value(record)) : html("span", { class: "nothing" }, "–"));
-  return { key, title, hint, number: true, value, show };
+  return { key, title, hint, number: true, value, show, ...rest };
+}
+
+/** A column of sizes. */
+function sizes(key, title, hint, value) {
+  return numbers(key, title, hint, value, { text: bytesText });
 }
 
 /** A column of texts. */
-function texts(key, title, hint, value = (record) => record[key]) {
-  return { key, title, hint, value, show: value };
+function texts(key, title, hint, more = {}) {
+  const value = (record) => record[key];
+  return { key, title, hint, value, show: value, ...more };
 }
 
 /** The name of a memory in its colour. */
@@ -27,29 +34,35 @@ function barred(column, largest) {
 }
 
 function layerColumns(rows) {
-  const largest = (key) => Math.max(0, ...rows.map((row) => row[key]));
-  const cycles = (key, title, hint) => barred(numbers(key, title, hint, (row) => row[key]), largest(key));
+  const cycles = (key, title, hint) => {
+    const largest = Math.max(0, ...rows.map((row) => row[key]));
+    return barred(numbers(key, title, hint, (row) => row[key]), largest);
+  };
   return [
-    { ...numbers("layer", "Layer", "empty outside the layers", (row) => row.layer), show: (row) => (row.layer === null ? null : String(row.layer)) },
+    numbers("layer", "Layer", "empty outside the layers", (row) => row.layer, { show: layerText }),
     texts("name", "Operation", "role of the weight, or of the operation"),
     texts("op", "Kind", "kind of operation"),
     texts("engine", "Engine", "what computes it"),
-    { ...numbers("bits", "Weights", "bits of a weight, and columns that share a scale", (row) => row.bits), show: weightForm },
-    { ...numbers("rows", "Shape", "outputs × depth of the dot products", (row) => row.rows), show: shapeText },
-    numbers("weight_bytes", "Stored", "weights as stored, with scales", (row) => row.weight_bytes, bytesText),
-    { ...texts("memory", "Home", "memory of the weights"), show: homeTag },
-    { ...numbers("tiles", "Tiles", "tiles of one pass × rows of a tile, slots of the ring", (row) => row.tiles), show: tileText },
+    numbers("bits", "Weights", "bits, and columns that share a scale", (row) => row.bits, { show: weightForm }),
+    numbers("rows", "Shape", "outputs × depth of the dot products", (row) => row.rows, { show: shapeText }),
+    sizes("weight_bytes", "Stored", "weights as stored, with scales", (row) => row.weight_bytes),
+    texts("memory", "Home", "memory of the weights", { show: homeTag }),
+    numbers("tiles", "Tiles", "tiles × rows of one, slots of the ring", (row) => row.tiles, { show: tileText }),
     cycles("decode_cycles", "Decode", "cycles of one token"),
     cycles("prefill_cycles", "Prefill", "cycles of the whole prompt"),
     texts("bound", "Bound", "what takes the most cycles of a decode step"),
     numbers("macs", "MACs", "multiply-accumulates per token", (row) => row.macs),
-    numbers("weight_port_bytes", "Port", "through the engine's port to the weight memory", (row) => row.weight_port_bytes, bytesText),
-    numbers("dma_bytes", "DMA", "between L1 and the other on-chip memories", (row) => row.dma_bytes, bytesText),
-    numbers("off_chip_bytes", "Off-chip", "over the link to L3", (row) => row.off_chip_bytes, bytesText),
-    numbers("l1_bytes", "L1 alive", "bytes of L1 alive with it", (row) => row.l1_bytes, bytesText),
-    { ...texts("buffers", "Buffers", "where inputs, outputs and scratch lie"), wide: true },
-    { ...texts("reason", "Why", "why this engine"), wide: true },
+    sizes("weight_port_bytes", "Port", "from the weight memory to N-EUREKA", (row) => row.weight_port_bytes),
+    sizes("dma_bytes", "DMA", "between L1 and the other on-chip memories", (row) => row.dma_bytes),
+    sizes("off_chip_bytes", "Off-chip", "over the link to L3", (row) => row.off_chip_bytes),
+    sizes("l1_bytes", "L1 alive", "bytes of L1 alive with it", (row) => row.l1_bytes),
+    texts("buffers", "Buffers", "where inputs, outputs and scratch lie"),
+    texts("reason", "Why", "why this engine"),
   ];
+}
+
+function layerText(row) {
+  return row.layer === null ? null : String(row.layer);
 }
 
 function weightForm(row) {
@@ -72,26 +85,35 @@ function homeTag(row) {
 }
 
 function regionColumns(steps) {
+  const offset = (region) => region.offset_bytes;
+  const alive = (region) => lifeText(region, steps);
   return [
-    { ...texts("memory", "Memory", "the memory it lies in"), show: (region) => memoryTag(region.memory) },
-    { ...numbers("offset", "Offset", "from the start of the memory", (region) => region.offset_bytes), show: (region) => hexText(region.offset_bytes) },
-    numbers("size", "Size", "bytes without padding", (region) => region.size_bytes, bytesText),
+    texts("memory", "Memory", "the memory it lies in", { show: (region) => memoryTag(region.memory) }),
+    numbers("offset", "Offset", "from the start of the memory", offset, { show: (region) => hexText(offset(region)) }),
+    sizes("size", "Size", "bytes without padding", (region) => region.size_bytes),
     texts("name", "Name", "tensor or purpose"),
-    { ...texts("kind", "Kind", "what lies there"), show: (region) => html("span", {}, html("i", { class: `dot ${kindClass(region.kind)}` }), region.kind) },
-    { ...numbers("life", "Alive", "steps from first to last", (region) => region.first_step), number: false, show: (region) => lifeText(region, steps) },
+    texts("kind", "Kind", "what lies there", { show: kindTag }),
+    texts("life", "Alive", "first and last step", { value: (region) => region.first_step, show: alive }),
   ];
 }
 
+function kindTag(region) {
+  return html("span", {}, html("i", { class: `dot ${kindClass(region.kind)}` }), region.kind);
+}
+
 function tierColumns(drawBar) {
+  const share = (tier) => tier.used_bytes / (tier.capacity_bytes || 1);
+  const reserve = (tier) => tier.reserved_bytes;
+  const full = (tier) => percentText(tier.used_bytes, tier.capacity_bytes);
   return [
-    { ...texts("memory", "Memory", "the fastest first"), show: (tier) => html("b", {}, tier.memory.toUpperCase()) },
-    { ...numbers("bar", "Use", "used bytes by kind, of the capacity", (tier) => tier.used_bytes / (tier.capacity_bytes || 1)), number: false, show: drawBar },
-    numbers("used", "Used", "end of the last region", (tier) => tier.used_bytes, bytesText),
-    { ...numbers("share", "Full", "used of the capacity", (tier) => tier.used_bytes / (tier.capacity_bytes || 1)), show: (tier) => percentText(tier.used_bytes, tier.capacity_bytes) },
-    numbers("capacity", "Capacity", "size less what is reserved", (tier) => tier.capacity_bytes, bytesText),
-    numbers("peak", "Peak", "most bytes alive in one step", (tier) => tier.peak_bytes, bytesText),
-    texts("peak_at", "Peak in", "the first step with the peak"),
-    { ...numbers("reserved", "Reserved", "not for the plan", (tier) => tier.reserved_bytes), number: false, show: reservedText },
+    texts("memory", "Memory", "the fastest first", { show: (tier) => html("b", {}, tier.memory.toUpperCase()) }),
+    texts("bar", "Use", "used bytes by kind, of the capacity", { value: share, show: drawBar }),
+    sizes("used", "Used", "end of the last region", (tier) => tier.used_bytes),
+    numbers("share", "Full", "used of the capacity", share, { show: full }),
+    sizes("capacity", "Capacity", "size less what is reserved", (tier) => tier.capacity_bytes),
+    sizes("peak", "Peak", "most bytes alive in one step", (tier) => tier.peak_bytes),
+    texts("peak_at", "Peak in", "the first step with the peak", { wide: true }),
+    texts("reserved", "Reserved", "not for the plan", { wide: true, value: reserve, show: reservedText }),
   ];
 }
 

@@ -1,11 +1,22 @@
 // Cycles of a decode step or of the prefill: a column per layer, a bar per operation.
 
 const BOUNDS = ["engine", "cluster", "dma", "off-chip"];
-const BOUND_WORDS = { engine: "N-EUREKA", cluster: "cores", dma: "DMA", "off-chip": "off-chip link", unknown: "not known" };
+const BOUND_WORDS = {
+  engine: "N-EUREKA",
+  cluster: "cores",
+  dma: "DMA",
+  "off-chip": "off-chip link",
+  unknown: "not known",
+};
+
+/** What has no weights is bound alike in both phases; for the others the plan says it. */
+function prefillBound(row) {
+  return row.prefill_bound ?? (row.memory ? "unknown" : row.bound);
+}
 
 const PHASES = {
   decode: { label: "Decode", cycles: (row) => row.decode_cycles, bound: (row) => row.bound },
-  prefill: { label: "Prefill", cycles: (row) => row.prefill_cycles, bound: (row) => row.prefill_bound ?? "unknown" },
+  prefill: { label: "Prefill", cycles: (row) => row.prefill_cycles, bound: prefillBound },
 };
 
 /** Columns in order: one per layer, and one for each operation outside the layers. */
@@ -30,9 +41,9 @@ function cycleText(row, phase) {
 function drawCycleColumns(place, readout, entries, phase, matches) {
   const rows = entries.map((entry) => entry.record);
   const columns = cycleColumns(entries);
-  const { root, width } = picture(place, 330, `Cycles by layer, ${phase.label}`, 420);
+  const { root, width } = picture(place, 340, `Cycles by layer, ${phase.label}`, 420);
   const [left, base] = [62, 270];
-  const totals = columns.map((column) => column.items.reduce((sum, item) => sum + phase.cycles(rows[item]), 0));
+  const totals = columns.map(({ items }) => items.reduce((sum, item) => sum + phase.cycles(rows[item]), 0));
   const top = Math.max(1, ...totals) * 1.05;
   const wide = (width - left) / Math.max(1, columns.length);
   const tall = (cycles) => (cycles / top) * (base - 12);
@@ -49,9 +60,14 @@ function drawCycleColumns(place, readout, entries, phase, matches) {
     for (const item of column.items) {
       const height = tall(phase.cycles(rows[item]));
       at -= height;
-      const look = `cell bound-${phase.bound(rows[item])}${matches(entries[item]) ? "" : " dimmed"}`;
-      const shape = { x: left + i * wide + gap, y: at, width: Math.max(1, wide - 2 * gap), height: Math.max(0.5, height - 0.5) };
+      const dimmed = matches(entries[item]) ? "" : " dimmed";
+      const look = `cell bound-${phase.bound(rows[item])}${dimmed}`;
+      const [x, width] = [left + i * wide + gap, Math.max(1, wide - 2 * gap)];
+      const shape = { x, y: at, width, height: Math.max(0.5, height - 0.5) };
       root.append(box({ ...shape, class: look, "data-item": item }, cycleText(rows[item], phase)));
+      const { name } = rows[item];
+      if (height < 14 || fittingText(name, width) !== name) continue;
+      root.append(svg("text", { class: `inside middle${dimmed}`, x: x + width / 2, y: at + height / 2 + 4 }, name));
     }
   });
   drawColumnLabels(root, columns, left, wide, base);
@@ -66,7 +82,8 @@ function drawColumnLabels(root, columns, left, wide, base) {
     const isNumber = /^\d+$/.test(column.label);
     if (isNumber && Number(column.label) % every) return;
     const turned = { class: "axis end", x: cx + 3, y: cy - 2, transform: `rotate(-40 ${cx + 3} ${cy - 2})` };
-    root.append(svg("text", isNumber ? { class: "axis middle", x: cx, y: cy } : turned, fittingText(column.label, 110)));
+    const shown = fittingText(column.label, Math.min(88, 1.25 * cx));
+    root.append(svg("text", isNumber ? { class: "axis middle", x: cx, y: cy } : turned, shown));
   });
 }
 
@@ -75,7 +92,8 @@ function drawCycleBars(place, entries, phase, matches) {
   const kept = entries.filter(matches).map((entry) => entry.record);
   const total = entries.reduce((sum, entry) => sum + phase.cycles(entry.record), 0) || 1;
   const parts = sums(kept, (row) => row.name, phase.cycles).slice(0, 14);
-  const { root, width } = picture(place, Math.max(1, parts.length) * 22 + 8, `Cycles by operation, ${phase.label}`, 360);
+  const height = Math.max(1, parts.length) * 22 + 8;
+  const { root, width } = picture(place, height, `Cycles by operation, ${phase.label}`, 360);
   const left = 20 + 6.4 * Math.max(8, ...parts.map(([name]) => Math.min(22, name.length)));
   const longest = parts[0]?.[1] || 1;
   const wide = (cycles) => (cycles / longest) * (width - left - 116);
@@ -85,7 +103,8 @@ function drawCycleBars(place, entries, phase, matches) {
     let at = left;
     for (const [bound, part] of sums(kept.filter((row) => row.name === name), phase.bound, phase.cycles)) {
       const shape = { x: at, y: top + 1, width: Math.max(0.5, wide(part)), height: 17, rx: 2 };
-      root.append(box({ ...shape, class: `cell bound-${bound}` }, `${name}: ${digits(part)} cycles bound by ${BOUND_WORDS[bound]}`));
+      const title = `${name}: ${digits(part)} cycles bound by ${BOUND_WORDS[bound]}`;
+      root.append(box({ ...shape, class: `cell bound-${bound}` }, title));
       at += wide(part);
     }
     const figure = `${countText(cycles)} · ${percentText(cycles, total)}`;

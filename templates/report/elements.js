@@ -21,9 +21,14 @@ function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** The root of a picture: as wide as its place, at least `least` units. */
-function picture(place, height, label, least = 560) {
-  const width = Math.max(least, place.clientWidth || 1100);
+/** Units of a picture from left to right: the place's own pixels, but not too few for the labels. */
+function pictureWidth(place, least = 560) {
+  return Math.max(least, place.clientWidth || 1100);
+}
+
+/** The root of a picture, which replaces what was in its place. */
+function picture(place, height, label, least) {
+  const width = pictureWidth(place, least);
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   place.replaceChildren(root);
   return { root, width };

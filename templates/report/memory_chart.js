@@ -35,24 +35,38 @@ function regionText(region, steps) {
   );
 }
 
-/** Labels of the steps: each one, slanted, if there is room; else one per group. */
+/** Steps wide enough for a slanted label each; narrower ones are labelled by group. */
+const LABELLED_STEP = 15;
+const STEP_LABEL = 150;
+
 function drawSteps(root, steps, x, base) {
-  const room = x(1) - x(0);
-  const single = room >= 15;
-  let free = -Infinity;
-  for (const group of stepGroups(steps)) {
-    const [from, to] = [x(group.start), x(group.end)];
-    if (group.grouped) root.append(svg("line", { class: "divide", x1: from, x2: from, y1: CHART.top, y2: base }));
-    if (single || from < free) continue;
-    root.append(svg("text", { class: "axis", x: from + 2, y: base + 16 }, group.head));
-    free = Math.max(to, from + 12 + 6.2 * group.head.length);
+  const groups = stepGroups(steps);
+  for (const { start, grouped } of groups) {
+    const across = { x1: x(start), x2: x(start), y1: CHART.top, y2: base };
+    if (grouped) root.append(svg("line", { class: "divide", ...across }));
   }
-  if (!single) return;
+  if (x(1) - x(0) < LABELLED_STEP) drawGroupLabels(root, groups, x, base);
+  else drawStepLabels(root, steps, x, base);
+}
+
+function drawStepLabels(root, steps, x, base) {
   steps.forEach((label, step) => {
-    const [cx, cy] = [x(step) + room / 2 + 3, base + 12];
+    const [cx, cy] = [x(step + 0.5) + 3, base + 12];
     const turned = { class: "axis end", x: cx, y: cy, transform: `rotate(-40 ${cx} ${cy})` };
-    root.append(svg("text", turned, fittingText(label, 190)));
+    const shown = fittingText(label, Math.min(STEP_LABEL, 1.2 * cx));
+    root.append(svg("text", turned, shown, svg("title", {}, label)));
   });
+}
+
+function drawGroupLabels(root, groups, x, base) {
+  let free = -Infinity;
+  for (const { head, start, end } of groups) {
+    const wide = 6.2 * head.length;
+    const from = Math.min(x(start) + 2, x(groups.at(-1).end) - wide);
+    if (from < free) continue;
+    root.append(svg("text", { class: "axis", x: from, y: base + 16 }, head));
+    free = Math.max(x(end), from + wide + 12);
+  }
 }
 
 function drawTicks(root, scale, y, width) {
@@ -72,7 +86,8 @@ function drawCapacity(root, tier, scale, y, width) {
     const what = tier.reserved_for || "not for the plan";
     const title = `reserved: ${bytesText(tier.reserved_bytes)}, ${what}`;
     root.append(box({ class: "reserved", x: CHART.left, y: at - height, width: across, height }, title));
-    if (height > 14) root.append(svg("text", { class: "inside quiet", x: CHART.left + 8, y: at - height / 2 + 4 }, title));
+    const middle = { x: CHART.left + 8, y: at - height / 2 + 4 };
+    if (height > 14) root.append(svg("text", { class: "quiet", ...middle }, fittingText(title, across)));
   }
   root.append(svg("line", { class: "capacity", x1: CHART.left, x2: width - CHART.right, y1: at, y2: at }));
   const label = `capacity ${bytesText(tier.capacity_bytes)}`;
@@ -85,7 +100,8 @@ function drawPeak(root, alive, x, base) {
   if (peak === Math.min(...alive)) return;
   const at = x(alive.indexOf(peak) + 0.5);
   root.append(svg("line", { class: "peak", x1: at, x2: at, y1: CHART.top - 4, y2: base }));
-  const side = at > x(alive.length / 2) ? { class: "peak-label end", x: at - 5 } : { class: "peak-label", x: at + 5 };
+  const isRight = at > x(alive.length / 2);
+  const side = isRight ? { class: "peak-label end", x: at - 5 } : { class: "peak-label", x: at + 5 };
   root.append(svg("text", { ...side, y: CHART.top + 6 }, `peak ${bytesText(peak)}`));
 }
 
@@ -94,9 +110,8 @@ function drawRegion(root, region, item, x, y, steps, dimmed) {
   const [top, bottom] = [y(region.offset_bytes + region.size_bytes), y(region.offset_bytes)];
   const height = Math.max(0.75, bottom - top);
   const shape = { x: left, y: top, width: right - left, height, "data-item": item };
-  const thin = height < 4 ? " thin" : "";
-  const rect = box({ ...shape, class: `region ${kindClass(region.kind)}${thin}${dimmed ? " dimmed" : ""}` }, regionText(region, steps));
-  root.append(rect);
+  const look = `region ${kindClass(region.kind)}${height < 4 ? " thin" : ""}${dimmed ? " dimmed" : ""}`;
+  root.append(box({ ...shape, class: look }, regionText(region, steps)));
   const label = height >= 13 ? fittingText(region.name, right - left) : "";
   if (label && !dimmed) root.append(svg("text", { class: "inside", x: left + 5, y: top + height / 2 + 4 }, label));
 }
@@ -104,10 +119,10 @@ function drawRegion(root, region, item, x, y, steps, dimmed) {
 /** Draw one memory. `entries` are its searchable regions; those that `matches` refuses are pale. */
 function drawMemory(place, readout, tier, entries, steps, scaleName, matches) {
   const regions = entries.map((entry) => entry.record);
-  const longest = Math.min(30, Math.max(...steps.map((label) => label.length), 1));
   const count = Math.max(1, steps.length);
-  const roomy = (Math.max(560, place.clientWidth || 1100) - CHART.left - CHART.right) / count >= 15;
-  const bottom = CHART.bottom + (roomy ? 4.1 * longest : 0);
+  const longest = Math.max(...steps.map((label) => label.length), 1);
+  const roomy = (pictureWidth(place) - CHART.left - CHART.right) / count >= LABELLED_STEP;
+  const bottom = CHART.bottom + (roomy ? 0.54 * Math.min(STEP_LABEL, 6.2 * longest) : 0);
   const height = CHART.height + bottom;
   const { root, width } = picture(place, height, `Regions of ${tier.memory.toUpperCase()} over ${count} steps`);
   const base = height - bottom;
@@ -116,13 +131,12 @@ function drawMemory(place, readout, tier, entries, steps, scaleName, matches) {
   const y = (offset) => base - scale.height(offset) * (base - CHART.top);
   const alive = aliveBytes(regions, count);
   drawTicks(root, scale, y, width);
-  entries.forEach((entry, item) => drawRegion(root, entry.record, item, x, y, steps, !matches(entry)));
   drawSteps(root, steps, x, base);
+  entries.forEach((entry, item) => drawRegion(root, entry.record, item, x, y, steps, !matches(entry)));
   drawCapacity(root, tier, scale, y, width);
   drawPeak(root, alive, x, base);
   readout.textContent =
     `${tier.memory.toUpperCase()}: ${regions.length} regions to ${bytesText(tier.used_bytes)} of ` +
-    `${bytesText(tier.capacity_bytes)}; at most ${bytesText(tier.peak_bytes)} alive` +
-    (tier.peak_at ? `, in ${tier.peak_at}` : "");
+    `${bytesText(tier.capacity_bytes)}; at most ${bytesText(tier.peak_bytes)} alive at once`;
   explainHover(place, readout, (item) => regionText(regions[item], steps));
 }

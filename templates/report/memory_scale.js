@@ -1,5 +1,11 @@
 // How bytes become heights. A scale maps an offset to a height of 0 .. 1 and knows its ticks.
 
+const SCALES = {
+  used: "up to the last region",
+  whole: "the whole memory, with what is reserved",
+  even: "small regions enlarged, large ones compressed",
+};
+
 /** Every place where a region begins or ends, ascending. */
 function edges(regions) {
   const found = new Set([0]);

@@ -3,6 +3,7 @@
 /** `columns`: {key, title, hint?, number?, value(record) to sort by, show(record)}. */
 class SortedTable {
   constructor(place, columns, entries, chooseSort) {
+    this.sorted = "";
     this.columns = columns;
     this.entries = entries;
     this.heads = columns.map((column) => this.makeHead(column, chooseSort));
@@ -24,13 +25,14 @@ class SortedTable {
   makeRow(record) {
     const cells = this.columns.map((column) => {
       const shown = column.show(record);
-      return html("td", { class: column.number ? "number" : null }, shown === null ? "" : shown);
+      return html("td", { class: column.number ? "number" : column.wide ? "wide" : null }, shown ?? "");
     });
     return html("tr", {}, ...cells);
   }
 
   /** Sort by a column's key, `-key` for descending, "" for the order of the plan. */
   sort(key) {
+    if (key === this.sorted) return;
     this.sorted = key;
     const column = this.columns.find((one) => one.key === key.replace(/^-/, ""));
     const sign = key.startsWith("-") ? -1 : 1;

@@ -21,6 +21,11 @@ function readState() {
   return state;
 }
 
+/** The option of that name, or the first one if there is none. */
+function optionOf(options, name) {
+  return Object.hasOwn(options, name) ? name : Object.keys(options)[0];
+}
+
 /** Put choices into the address, without a step in the browser's history. */
 function writeState(state) {
   const kept = Object.entries(state).filter(([key, value]) => value !== DEFAULTS[key]);

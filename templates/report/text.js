@@ -34,7 +34,7 @@ function hexText(offset) {
 function tickText(size) {
   if (size === 0) return "0";
   const [unit, name] = size >= 2 ** 20 ? [2 ** 20, "MiB"] : size >= 1024 ? [1024, "KiB"] : [1, "B"];
-  return `${Number((size / unit).toFixed(2))} ${name}`;
+  return `${Number((size / unit).toFixed(unit === 2 ** 20 ? 2 : 1))} ${name}`;
 }
 
 /** As many letters as fit into a width, or none. Letters of the charts are 6.2 units wide. */

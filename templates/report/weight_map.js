@@ -32,7 +32,8 @@ function drawWeightBar(place, rows) {
   for (const [memory, size] of parts) {
     const wide = (size / total) * width;
     const text = `${memory.toUpperCase()} ${bytesText(size)}, ${percentText(size, total)}`;
-    root.append(box({ class: `cell home-${memory}`, x: at, y: 2, width: Math.max(1, wide - 2), height: 28, rx: 3 }, text));
+    const shape = { x: at, y: 2, width: Math.max(1, wide - 2), height: 28, rx: 3 };
+    root.append(box({ class: `cell home-${memory}`, ...shape }, text));
     root.append(svg("text", { class: "inside", x: at + 8, y: 20 }, fittingText(text, wide - 4)));
     at += wide;
   }
@@ -53,16 +54,19 @@ function drawWeightMap(place, readout, entries, layers, colour, matches) {
   entries.forEach((entry, item) => {
     const row = entry.record;
     const top = tall * roles.indexOf(row.name);
-    const look = `cell ${colour.prefix}-${colour.of(row)}${matches(entry) ? "" : " dimmed"}`;
+    const dimmed = matches(entry) ? "" : " dimmed";
+    const look = `cell ${colour.prefix}-${colour.of(row)}${dimmed}`;
     const shape = { x: x(row.layer) + 1, y: top + 1, width: Math.max(1, wide - 2), height: tall - 2, rx: 2 };
     root.append(box({ ...shape, class: look, "data-item": item }, rowText(row)));
     if (row.paged) root.append(svg("rect", { ...shape, class: "paged" }));
-    const label = fittingText(colour.text(row), wide + 4);
-    if (label === colour.text(row)) root.append(svg("text", { class: "inside middle", x: x(row.layer) + wide / 2, y: top + 15 }, label));
+    const label = colour.text(row);
+    if (7.6 * label.length + 8 > wide) return;
+    root.append(svg("text", { class: `inside middle${dimmed}`, x: x(row.layer) + wide / 2, y: top + 15 }, label));
   });
   const every = Math.ceil(24 / wide);
   for (let layer = 0; layer < layers; layer += every) {
-    root.append(svg("text", { class: "axis middle", x: x(layer) + wide / 2, y: 14 + tall * roles.length }, String(layer)));
+    const below = { class: "axis middle", x: x(layer) + wide / 2, y: 14 + tall * roles.length };
+    root.append(svg("text", below, String(layer)));
   }
   explainHover(place, readout, (item) => rowText(rows[item]));
 }

@@ -51,7 +51,7 @@ def _fields(record: Record) -> dict[str, object]:
 
 def _table(columns: Sequence[str], rows: Iterable[dict[str, object]]) -> str:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)  # lines end with CR LF, as RFC 4180 has it
     writer.writerow(columns)
     writer.writerows([_cell(row[column]) for column in columns] for row in rows)
     return text.getvalue()
