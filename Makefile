@@ -37,6 +37,27 @@ help: ## List the targets
 .PHONY: setup
 setup: tools $(INSTALLED_DEV) ## Install the tools by apt where they are missing, and .venv with the package
 
+# Shell lines that install the packages in $missing, if any.
+define APT_INSTALL
+test -n "$$missing" || exit 0
+if ! command -v apt-get > /dev/null; then
+    echo "make: these are missing, and there is no apt-get to install them:$$missing" >&2
+    echo "      (names of Debian packages; install the same tools in your system's way)" >&2
+    exit 1
+fi
+sudo=""
+if [ "$$(id -u)" != 0 ]; then
+    if ! command -v sudo > /dev/null; then
+        echo "make: run this as root first: apt-get install$$missing" >&2
+        exit 1
+    fi
+    sudo="sudo"
+fi
+echo "installing$$missing"
+$$sudo apt-get update -qq
+$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing > /dev/null
+endef
+
 # Package of Debian and Ubuntu for each tool that does not answer. The C library's headers and venv
 # are asked for by use: Debian packs them apart from gcc and python3.
 .PHONY: tools
@@ -51,23 +72,17 @@ tools:
 	    test -n "$(PYTHON)" || missing+=" python3"
 	    "$(or $(PYTHON),python3)" -c 'import ensurepip, venv' 2> /dev/null || missing+=" python3-venv"
 	fi
-	test -n "$$missing" || exit 0
-	if ! command -v apt-get > /dev/null; then
-	    echo "make: these are missing, and there is no apt-get to install them:$$missing" >&2
-	    echo "      (names of Debian packages; install the same tools in your system's way)" >&2
-	    exit 1
-	fi
-	sudo=""
-	if [ "$$(id -u)" != 0 ]; then
-	    if ! command -v sudo > /dev/null; then
-	        echo "make: run this as root first: apt-get install$$missing" >&2
-	        exit 1
-	    fi
-	    sudo="sudo"
-	fi
-	echo "installing$$missing"
-	$$sudo apt-get update -qq
-	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing > /dev/null
+	$(APT_INSTALL)
+
+# Opens the report in the tests. Debian packs the headless browser by itself; elsewhere the tests take
+# any Chromium, and are skipped where there is none.
+.PHONY: browser
+browser: | tools ## Install headless Chromium by apt for the tests of the report, unless there is one
+	@for program in chromium-headless-shell chromium chromium-browser google-chrome; do
+	    ! command -v $$program > /dev/null || exit 0
+	done
+	missing=" chromium-headless-shell"
+	( $(APT_INSTALL) ) || echo "make: without Chromium the tests of the report's page are skipped" >&2
 
 $(PY): | tools
 	@python="$(or $(PYTHON),python3)"
@@ -135,7 +150,7 @@ check: setup lint types ## Format, lint, types and the fast tests: under a minut
 	@$(PYTEST) --quiet -m "not slow"
 
 .PHONY: test
-test: setup smollm2 lint types ## Everything, in QEMU too: what CI runs
+test: setup browser smollm2 lint types ## Everything, in QEMU too: what CI runs
 	@ARETUSA_SMOLLM2_GGUF="$(abspath $(SMOLLM2))" $(PYTEST) --durations 15
 
 C_FILES = $(shell find runtime tests -name '*.[ch]')
@@ -167,6 +182,11 @@ fuzz: setup ## The property tests with many more random examples
 .PHONY: bench
 bench: setup smollm2 ## Measure, and write docs/benchmarks.md
 	@$(PY) benchmarks/run.py --output docs/benchmarks.md
+
+.PHONY: picture
+picture: browser $(DEMO).compiled ## Take the picture of the report that the documents show
+	@$(ARETUSA) report $(DEMO) > /dev/null
+	$(PY) tests/headless_browser.py $(DEMO)/report/report.html docs/report.png
 
 .PHONY: size
 size: tools $(PY) ## Bytes of code and data of the runtime on RV32
