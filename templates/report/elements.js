@@ -39,7 +39,7 @@ function box(attributes, title) {
   return svg("rect", attributes, svg("title", {}, title));
 }
 
-/** A row of buttons of which one is pressed. */
+/** A row of buttons of which one is pressed; made anew, it keeps the keyboard where it was. */
 function choice(place, label, options, chosen, choose) {
   const buttons = options.map(([value, text, hint]) => {
     const pressed = value === chosen ? "true" : "false";
@@ -47,7 +47,9 @@ function choice(place, label, options, chosen, choose) {
     button.addEventListener("click", () => choose(value));
     return button;
   });
+  const focused = place.contains(document.activeElement) ? document.activeElement.textContent : null;
   place.replaceChildren(html("div", { class: "choice", role: "group", "aria-label": label }, ...buttons));
+  buttons.find((button) => button.textContent === focused)?.focus();
 }
 
 /** One entry of a legend: a swatch, a name and a figure. */
