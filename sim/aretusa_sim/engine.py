@@ -1,0 +1,216 @@
+"""Timeline: a discrete-event engine over units that work through queues in order.
+
+The cluster is the one process that gives work and waits for it. Its local time runs ahead of the
+other units, but never past the next time at which it gives or awaits something. Ends of tasks lie
+in a heap of (time, unit, sequence), so that equal times have one order. Times are whole cycles of
+the cluster.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Final
+
+from aretusa.trace.event import JOBS_MAX, TRANSFERS_MAX, Queue
+from aretusa_sim.units import CAUSE_OF_QUEUE, JOBS, QUEUES, Doing, Unit
+
+# Stages of a task, one after another: units and cycles.
+Stages = tuple[tuple[int, int], ...]
+# A task: its queue, its number there, the stages before it, and its label.
+_Task = tuple[int, int, Stages, int]
+Interval = tuple[int, int, int, int]  # unit, start, end, label
+
+ROOM: Final = (TRANSFERS_MAX, TRANSFERS_MAX, TRANSFERS_MAX, JOBS_MAX)
+LINK: Final = int(Unit.LINK)
+CLUSTER: Final = int(Unit.CLUSTER)
+PAGES: Final = int(Queue.PAGES)
+BARRIER: Final = int(Doing.BARRIER)
+GIVING: Final = int(Doing.GIVING)
+WAITING: Final = int(Doing.WAITING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Cycles of the cluster that do not depend on what is moved or computed."""
+
+    barrier: int
+    wake: int  # core 0 after it has slept
+    check: int  # core 0 that finds something done
+    give: int  # core 0 gives a transfer
+    program: int  # core 0 gives a job
+    burst: int  # of a page, after which the link may turn to something urgent
+    link_setup: int  # of what is left of the page then
+
+
+class Timeline:
+    """The state of all units, and where the cluster's cycles went.
+
+    `now` is the time of core 0: `working`, `giving`, `at_barriers` and `stalls` add up to it.
+    `intervals`, where wanted, stand in the order in which they ended.
+    """
+
+    def __init__(self, costs: Costs, *, has_intervals: bool = False) -> None:
+        """All units idle at time 0."""
+        self.costs = costs
+        self.now = 0
+        self.working = self.giving = self.at_barriers = self.tasks = 0
+        self.stalls = [0, 0, 0]
+        self.busy = [0 for _ in Unit]
+        self.first_row = 0  # what labels are counted from
+        self.again: dict[int, int] = {}  # label -> set-ups of the link for what was left of pages
+        self.intervals: list[Interval] | None = [] if has_intervals else None
+        self._heap: list[tuple[int, int, int]] = []
+        self._sequence = 0
+        self._running: list[tuple[int, int, _Task] | None] = [None for _ in Unit]
+        self._waiting: list[deque[_Task]] = [deque() for _ in Unit]
+        self._urgent: deque[_Task] = deque()  # before what waits for the link
+        self._link_end = 0
+        self._given = [0] * QUEUES
+        self._done = [0] * QUEUES
+        self._early: list[set[int]] = [set() for _ in range(QUEUES)]
+
+    def work(self, cycles: int, label: int) -> None:
+        """All cores work."""
+        if self.intervals is not None:
+            self._spend(cycles, self.first_row + label)
+        self.now += cycles
+        self.working += cycles
+        self.tasks += 1
+
+    def barrier(self) -> None:
+        """All cores meet. Core 0 is never the first: it does all that the others do."""
+        cycles = self.costs.barrier
+        if self.intervals is not None:
+            self._spend(cycles, BARRIER)
+        self.now += cycles
+        self.at_barriers += cycles
+
+    def give(self, queue: int, stages: Stages, label: int) -> None:
+        """Core 0 gives a task, once there is room."""
+        number = self._given[queue] + 1
+        self._given[queue] = number
+        if number - self._done[queue] > ROOM[queue]:
+            self.wait(queue, ROOM[queue])
+        self._give_for(self.costs.program if queue == JOBS else self.costs.give)
+        self.tasks += 1
+        heap = self._heap
+        while heap and heap[0][0] <= self.now:
+            self._end_next()
+        self._submit((queue, number, stages, self.first_row + label), self.now)
+
+    def wait(self, queue: int, back: int) -> None:
+        """Core 0 waits for all tasks of a queue but the last `back` ones."""
+        number, heap = self._given[queue] - back, self._heap
+        while heap and heap[0][0] <= self.now:
+            self._end_next()
+        if self._done[queue] >= number:
+            self._give_for(self.costs.check)
+        else:
+            self._sleep(queue, number)
+
+    def finish(self) -> None:
+        """Let the other units finish; the cluster does not wait."""
+        while self._heap:
+            self._end_next()
+
+    def _give_for(self, cycles: int) -> None:
+        if self.intervals is not None:
+            self._spend(cycles, GIVING)
+        self.now += cycles
+        self.giving += cycles
+
+    def _sleep(self, queue: int, number: int) -> None:
+        """Until that task is done; then the cores wake up."""
+        start = self.now
+        while self._done[queue] < number:
+            if not self._heap:
+                raise ValueError(f"task {number} of queue {queue} was never given")
+            self.now = max(self.now, self._end_next())
+        self.now += self.costs.wake
+        cause = CAUSE_OF_QUEUE[queue]
+        self.stalls[cause] += self.now - start
+        if self.intervals is not None:
+            self.intervals.append((CLUSTER, start, self.now, WAITING - cause))
+
+    def _spend(self, cycles: int, label: int) -> None:
+        if cycles and self.intervals is not None:
+            self.intervals.append((CLUSTER, self.now, self.now + cycles, label))
+
+    def _end_next(self) -> int:
+        """Handle the next end of a stage; returns its time."""
+        time, unit, sequence = heappop(self._heap)
+        running = self._running[unit]
+        if running is None or running[0] != sequence:
+            return 0  # the page was cut: it ended before
+        self._running[unit] = None
+        _, start, (queue, number, stages, label) = running
+        if self.intervals is not None:
+            self.intervals.append((unit, start, time, label))
+        if not stages:
+            self._end(queue, number)
+        elif queue == PAGES:
+            self._waiting[LINK].appendleft((queue, number, stages, label))
+        else:
+            self._submit((queue, number, stages, label), time)
+        if self._running[unit] is None:
+            self._start_next(unit, time)
+        return time
+
+    def _end(self, queue: int, number: int) -> None:
+        """Both directions of a queue may end in another order than they began."""
+        done = self._done[queue] + 1
+        if number != done:
+            self._early[queue].add(number)
+            return
+        early = self._early[queue]
+        while done + 1 in early:
+            done += 1
+            early.remove(done)
+        self._done[queue] = done
+
+    def _start_next(self, unit: int, time: int) -> None:
+        if unit == LINK and self._urgent:
+            self._start(self._urgent.popleft(), time)
+        elif self._waiting[unit]:
+            self._start(self._waiting[unit].popleft(), time)
+
+    def _submit(self, task: _Task, time: int) -> None:
+        """The task's unit takes it up, or it waits there."""
+        unit = task[2][0][0]
+        running = self._running[unit]
+        if running is None:
+            self._start(task, time)
+        elif unit != LINK or task[0] == PAGES:
+            self._waiting[unit].append(task)
+        else:
+            self._urgent.append(task)
+            if running[2][0] == PAGES:
+                self._cut_page(running, time)
+
+    def _start(self, task: _Task, time: int) -> None:
+        queue, number, stages, label = task
+        unit, cycles = stages[0]
+        self._sequence += 1
+        self._running[unit] = (self._sequence, time, (queue, number, stages[1:], label))
+        self.busy[unit] += cycles
+        heappush(self._heap, (time + cycles, unit, self._sequence))
+        if unit == LINK:
+            self._link_end = time + cycles
+
+    def _cut_page(self, running: tuple[int, int, _Task], time: int) -> None:
+        """The page ends with its burst; what is left of it gets a set-up of its own."""
+        _, start, (queue, number, stages, label) = running
+        setup, burst = self.costs.link_setup, self.costs.burst
+        end = start + setup + max(1, -(-(time - start - setup) // burst)) * burst
+        left = self._link_end - end
+        if left <= 0:
+            return
+        self._sequence += 1
+        rest: Stages = ((LINK, setup + left), *stages)
+        self._running[LINK] = (self._sequence, start, (queue, number, rest, label))
+        self.busy[LINK] -= left
+        self.again[label] = self.again.get(label, 0) + setup
+        self._link_end = end
+        heappush(self._heap, (end, LINK, self._sequence))

@@ -1,0 +1,105 @@
+"""Simulator: steps of a program on a timeline, and where the cycles of each op went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aretusa_sim.activity import Activity
+from aretusa_sim.code import play
+from aretusa_sim.core_work import CoreWork
+from aretusa_sim.durations import Durations
+from aretusa_sim.engine import Timeline
+from aretusa_sim.lowering import Lowering
+from aretusa_sim.steps import StepCoder
+from aretusa_sim.units import Unit
+
+if TYPE_CHECKING:
+    from aretusa.trace.listing import Listing
+
+
+@dataclass(slots=True)
+class RowTiming:
+    """One op of one step: `cycles` of core 0 are the sum of the others but `activity`."""
+
+    cycles: int = 0
+    working: int = 0
+    giving: int = 0
+    at_barriers: int = 0
+    stalls: list[int] = field(default_factory=lambda: [0, 0, 0])
+    activity: Activity = field(default_factory=Activity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTiming:
+    """A step of `tokens` new tokens from `position` on; rows as StepCoder counts them."""
+
+    tokens: int
+    position: int
+    start: int
+    end: int
+    rows: list[RowTiming]
+    busy: tuple[int, ...]  # of each unit
+
+    @property
+    def cycles(self) -> int:
+        """Of core 0, from the first op to the choice of a token."""
+        return self.end - self.start
+
+
+class Simulator:
+    """A program whose steps follow each other; only time and caches pass from one to the next."""
+
+    def __init__(
+        self, listing: Listing, *, has_contention: bool = True, has_intervals: bool = False
+    ) -> None:
+        """At time 0."""
+        durations = Durations(listing.target)
+        core_work = CoreWork(listing.target, has_contention)
+        self.listing = listing
+        self.coder = StepCoder(listing, Lowering(durations, core_work))
+        self.timeline = Timeline(durations.costs, has_intervals=has_intervals)
+
+    def step(self, tokens: int, position: int, *, has_head: bool) -> StepTiming:
+        """The next step."""
+        code = self.coder.step(tokens, position, has_head=has_head)
+        timeline = self.timeline
+        rows = [RowTiming() for _ in range(self.coder.row_count)]
+        start, busy = timeline.now, list(timeline.busy)
+        timeline.again.clear()
+        for first, part in code:
+            timeline.first_row = first
+            for segment in part.segments:
+                before = _counters(timeline)
+                play(timeline, segment.instructions)
+                _add(rows[first + segment.row], before, _counters(timeline))
+                for row, activity in segment.activity.items():
+                    rows[first + row].activity.add(activity)
+        timeline.finish()
+        for row, cycles in timeline.again.items():
+            rows[row].activity.use(Unit.LINK, cycles, 0)
+        spent = (now - then for now, then in zip(timeline.busy, busy, strict=True))
+        return StepTiming(
+            tokens=tokens,
+            position=position,
+            start=start,
+            end=timeline.now,
+            rows=rows,
+            busy=tuple(spent),
+        )
+
+
+def _counters(timeline: Timeline) -> tuple[int, ...]:
+    counts = (timeline.now, timeline.working, timeline.giving, timeline.at_barriers)
+    return (*counts, *timeline.stalls)
+
+
+def _add(row: RowTiming, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    cycles, working, giving, barriers, *stalls = (
+        new - old for new, old in zip(after, before, strict=True)
+    )
+    row.cycles += cycles
+    row.working += working
+    row.giving += giving
+    row.at_barriers += barriers
+    row.stalls = [one + more for one, more in zip(row.stalls, stalls, strict=True)]

@@ -1,0 +1,51 @@
+"""Unit: what does one thing at a time; queues of what core 0 gives; causes of stalls."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+from aretusa.trace.event import Queue
+
+
+class Unit(IntEnum):
+    """The units of the chip. Events at one time are handled in the order of these numbers."""
+
+    ENGINE = 0  # N-EUREKA, with the port to the weight memory
+    DMA_IN = 1  # MCHAN towards L1
+    DMA_OUT = 2  # MCHAN from L1
+    LINK = 3  # uDMA and HyperBus, both ways
+    CLUSTER = 4  # the eight cores between two barriers
+
+    @property
+    def key(self) -> str:
+        """Name in results."""
+        return {"engine": "n-eureka", "link": "off-chip"}.get(
+            self.name.lower(), self.name.lower().replace("_", "-")
+        )
+
+
+class Cause(IntEnum):
+    """What core 0, and the others at the next barrier, wait for."""
+
+    ENGINE = 0
+    DMA = 1
+    LINK = 2
+
+    @property
+    def key(self) -> str:
+        """Name in results."""
+        return ("engine", "dma", "off-chip")[self]
+
+
+class Doing(IntEnum):
+    """What the cluster does in an interval that is no kernel: labels below those of ops."""
+
+    BARRIER = -1
+    GIVING = -2  # core 0 gives work, the others wait
+    WAITING = -3  # less the number of the cause
+
+
+JOBS: Final = len(Queue)  # number of the queue of jobs, behind those of transfers
+QUEUES: Final = JOBS + 1
+CAUSE_OF_QUEUE: Final = (Cause.DMA, Cause.LINK, Cause.LINK, Cause.ENGINE)
