@@ -94,7 +94,7 @@ def _placements(placements: Sequence[PlacementQuality]) -> Iterator[str]:
         f"of a request of {some.prefill_tokens} prompt tokens and {some.decode_tokens} new ones. "
         "The bound is the solver's proof that no choice of engines and homes takes fewer, for the "
         "chunk and the buffers in L1 of this plan. First fit gives each weight in the order of the "
-        f"graph its best engine and the first memory with room. Goal for the gap: {GAP_GOAL:.0%}."
+        f"graph its best engine and the first memory with room. Goal: {100 * GAP_GOAL:g} % of gap."
     )
     yield from table(
         (
@@ -112,7 +112,7 @@ def _placements(placements: Sequence[PlacementQuality]) -> Iterator[str]:
                 placed.name,
                 f"{placed.objective_cycles / 1e6:,.2f}",
                 f"{placed.bound_cycles / 1e6:,.2f}",
-                f"{placed.gap:.3%}",
+                f"{100 * placed.gap:.3f} %",
                 f"{placed.first_fit_cycles / 1e6:,.2f}",
                 f"{placed.first_fit_ratio:.3f}",
                 count(placed.decode_cycles_per_token),
@@ -140,6 +140,7 @@ def _engines(engines: Iterable[EnginePlan]) -> Iterator[str]:
         ("Decode, cycles per token:", lambda plan: plan.decode_cycles),
         ("Linear layers alone, decode, cycles per token:", lambda plan: plan.linear_cycles),
         ("Prefill, cycles of the whole prompt:", lambda plan: plan.prefill_cycles),
+        ("Both, cycles of the whole request:", lambda plan: plan.objective_cycles),
     ]
     for title, cycles in parts:
         yield title

@@ -78,6 +78,8 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS, help="measure this, keep the rest of the page")
     arguments = parser.parse_args()
     data = arguments.output.with_suffix(".json")
+    if arguments.only and not data.is_file():
+        parser.error(f"--only takes the other sections from {data}, which a whole run writes")
     subjects = tuple(s for s in SUBJECTS if arguments.model is None or s.name in arguments.model)
     try:
         known = from_json(data.read_text("utf-8")) if arguments.only else None

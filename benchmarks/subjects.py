@@ -73,7 +73,7 @@ class PlanSubject:
     config: str = ""
     plan_goal_s: float | None = None
     compile_goal_s: float | None = None
-    peak_goal_mb: float | None = None  # of the compilation, in 10**6 bytes
+    peak_goal_mib: float | None = None  # of the compilation
 
     @property
     def path(self) -> Path:
@@ -89,7 +89,7 @@ PLAN_SUBJECTS: Final = (
         config="examples/configs/llama-0.5m.json",
         plan_goal_s=PLAN_GOAL_S,
         compile_goal_s=2,
-        peak_goal_mb=150,
+        peak_goal_mib=150e6 / MIB,
     ),
     PlanSubject(name="tiny-orator", checkpoint=TINY_ORATOR.checkpoint, plan_goal_s=PLAN_GOAL_S),
     PlanSubject(
@@ -101,7 +101,7 @@ PLAN_SUBJECTS: Final = (
         name="smollm2 (Q4_1)",
         checkpoint=SMOLLM2.checkpoint,
         compile_goal_s=60,
-        peak_goal_mb=1.5 * 1024 * MIB / 1e6,
+        peak_goal_mib=1536,
     ),
 )
 # Models whose placement is judged: a directory, a GGUF file, or a configuration alone.

@@ -84,7 +84,7 @@ def test_the_page_shows_plans_with_their_commands() -> None:
     assert "load before over 1 / 5 / 15 minutes: 3.5 / 0.2 / 0.0 processes for 2 cores" in page
     assert "| plan: seconds | 1.00 / 1.50 / 4.00 |" in page
     assert "| llama-0.5m, 4 layers | 4 | 20 | 590 | 40 | 550 |" in page
-    assert "| a model | 200.00 | 199.00 | 0.500% | 230.00 | 1.150 | 1,234,567 | 292 |" in page
+    assert "| a model | 200.00 | 199.00 | 0.500 % | 230.00 | 1.150 | 1,234,567 | 292 |" in page
     assert "| 4 | 800 | 700 | 600 | 500 | 400 (0.500) |" in page
     assert page.count("`aretusa plan ") >= 3
 
@@ -95,8 +95,9 @@ def test_all_goals_are_judged() -> None:
     assert [verdict.found for verdict in found] == [
         "1.0 s (processor 0.8 s)",
         "1.0 s (processor 0.8 s)",
-        "100 MB",
-        "0.500%",
+        "95 MiB",
+        "0.500 %",
+        "0.9989 at 4 bits",
         "550 lines",
     ]
 
@@ -109,6 +110,12 @@ def test_waiting_for_a_core_is_the_reason_only_where_it_is() -> None:
         for spent in (SPENT, waited, worked)
     ]
     assert reasons == ["", "It computed for 0.8 s, and waited for a core the rest.", ""]
+
+
+def test_a_choice_worse_than_a_single_engine_misses_its_goal() -> None:
+    chosen = replace(PLANS.engines[-1], objective_cycles=1000)
+    found = plan_verdicts(replace(PLANS, engines=(*PLANS.engines[:-1], chosen)))
+    assert [verdict.found for verdict in found if not verdict.is_met] == ["1.1148 at 4 bits"]
 
 
 def test_code_that_grows_with_layers_misses_its_goal() -> None:
