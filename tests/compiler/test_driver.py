@@ -20,6 +20,7 @@ from aretusa.frontend.checkpoint import open_checkpoint
 from aretusa.manifest import MANIFEST_FILE, read_manifest
 from aretusa.options import CompileOptions
 from aretusa.passes.pipeline import LOWERING
+from aretusa.planning import prompt_bytes_max
 from aretusa.program import Program
 
 if TYPE_CHECKING:

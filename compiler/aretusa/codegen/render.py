@@ -1,4 +1,4 @@
-"""The only user of Jinja2."""
+"""Templates that are C with holes, filled from views."""
 
 from __future__ import annotations
 

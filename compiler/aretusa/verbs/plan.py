@@ -22,6 +22,7 @@ from aretusa.trace.listing import listing
 from aretusa.verbs.ways_out import ways_out
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aretusa.plan.make import Plan
@@ -89,20 +90,6 @@ def _unfit(shapes: ShapesOnly, request: PlanRequest, problem: CapacityError) -> 
     goal = _goal(request, context)
     target = load_target(options.target)
 
-    def attempt(changed: CompileOptions) -> int | None:
-        """Decode cycles per token under other options, None if it does not fit either.
-
-        Steps of one token need least: what fits with them fits when the planner may choose.
-        """
-        small = changed if changed.chunk is not None else replace(changed, chunk=1)
-        try:
-            plan = plan_shapes(shapes, replace(request, options=small))
-        except CapacityError:
-            return None
-        load = plan.load
-        tokens = max(1, plan.request.goal.decode_tokens)
-        return max(load.decode_work, load.decode_link) // tokens
-
     return PlanReport(
         model=_model(shapes),
         target=target.name,
@@ -120,7 +107,9 @@ def _unfit(shapes: ShapesOnly, request: PlanRequest, problem: CapacityError) -> 
         layers=[],
         placement=None,
         totals=None,
-        ways_out=ways_out(options, context, has_own_codes=bool(shapes.forms), attempt=attempt),
+        ways_out=ways_out(
+            options, context, has_own_codes=bool(shapes.forms), attempt=_attempts(shapes, request)
+        ),
         shortage=Shortage(
             memory=problem.memory.lower(),
             what=problem.what,
@@ -130,6 +119,25 @@ def _unfit(shapes: ShapesOnly, request: PlanRequest, problem: CapacityError) -> 
         ),
         notes=[],
     )
+
+
+def _attempts(shapes: ShapesOnly, request: PlanRequest) -> Callable[[CompileOptions], int | None]:
+    """Decode cycles per token under other options, None if it does not fit either.
+
+    Steps of one token need least: what fits with them fits when the planner may choose.
+    """
+
+    def attempt(changed: CompileOptions) -> int | None:
+        small = changed if changed.chunk is not None else replace(changed, chunk=1)
+        try:
+            plan = plan_shapes(shapes, replace(request, options=small))
+        except CapacityError:
+            return None
+        load = plan.load
+        tokens = max(1, plan.request.goal.decode_tokens)
+        return max(load.decode_work, load.decode_link) // tokens
+
+    return attempt
 
 
 def _empty_tiers(target: Target) -> list[TierResult]:
