@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aretusa.memory.plan import MemoryPlan, Region
+    from aretusa.memory.working_set import WorkingSet
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE: Final = "manifest.json"
 GRAPH_FILE: Final = "graph.txt"
 PLAN_FILE: Final = "plan.json"
+TARGET_FILE: Final = "target.toml"
 
 
 class Record(BaseModel):
@@ -75,6 +77,23 @@ class RegionRecord(Record):
     last: int
 
 
+class RingRecord(Record):
+    """Slots of one size that loads fill ahead of their use."""
+
+    slots: int
+    slot_bytes: int
+
+
+class WorkingRecord(Record):
+    """The sizes of the program's working set: memory.working_set.WorkingSet."""
+
+    tiles: RingRecord
+    pages: RingRecord
+    sums_bytes: int
+    scores_bytes: int
+    tile_positions: int
+
+
 class ImageRecord(Record):
     """One weight image."""
 
@@ -93,6 +112,7 @@ class Manifest(Record):
     model_hash: str
     input_hash: str
     memories: list[MemoryRecord]
+    working: WorkingRecord
     regions: list[RegionRecord]
     images: list[ImageRecord]
     profile: list[str]
@@ -114,6 +134,18 @@ def memory_records(plan: MemoryPlan) -> list[MemoryRecord]:
         )
         for memory in plan.target.memories
     ]
+
+
+def working_record(working: WorkingSet) -> WorkingRecord:
+    """What a program was planned with; the chunk stands among the options."""
+    tiles, pages = working.tiles, working.pages
+    return WorkingRecord(
+        tiles=RingRecord(slots=tiles.slots, slot_bytes=tiles.slot_bytes),
+        pages=RingRecord(slots=pages.slots, slot_bytes=pages.slot_bytes),
+        sums_bytes=working.sums_bytes,
+        scores_bytes=working.scores_bytes,
+        tile_positions=working.tile_positions,
+    )
 
 
 def region_records(plan: MemoryPlan) -> list[RegionRecord]:

@@ -17,15 +17,18 @@ from aretusa.manifest import (
     GRAPH_FILE,
     MANIFEST_FILE,
     PLAN_FILE,
+    TARGET_FILE,
     ImageRecord,
     Manifest,
     ModelRecord,
     OptionsRecord,
     memory_records,
     region_records,
+    working_record,
 )
 from aretusa.resources import runtime_dir, templates_dir
 from aretusa.target.description import MemoryId
+from aretusa.target.save import target_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +74,7 @@ def write_project(project: Project, directory: Path, on_bytes: Callable[[int], N
         model_hash=model_hash,
         input_hash=project.input_hash,
         memories=memory_records(memory),
+        working=working_record(project.plan.working),
         regions=region_records(memory),
         images=[
             ImageRecord(
@@ -82,6 +86,7 @@ def write_project(project: Project, directory: Path, on_bytes: Callable[[int], N
         warnings=project.warnings(),
     )
     (directory / PLAN_FILE).write_text(project.report, "utf-8")
+    (directory / TARGET_FILE).write_text(target_text(memory.target), "utf-8")
     (directory / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", "utf-8")
     return manifest
 
