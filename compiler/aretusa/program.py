@@ -114,23 +114,22 @@ class ImageWeights:
         self, piece: EnginePiece, kind: DenseType
     ) -> tuple[QuantisedMatrix, F32 | None]:
         words = self._array(piece.name, _Part("u1", 0, (piece.codes_bytes,)))
-        codes = unpack_for(
-            piece.engine,
-            words,  # type: ignore[arg-type]
-            piece.rows,
-            kind.depth,
-            kind.bits,
-        )
-        stored = codes.astype(np.int16) + kind.zero
+        stored = _engine_codes(piece, words).astype(np.int16) + kind.zero  # type: ignore[arg-type]
+        is_unsigned = kind.zero > 0 or piece.from_zero
+        scales = _Part("<f4", piece.channels_offset, (piece.rows,))
+        if kind.group != CHANNEL:
+            scales = _Part("<f2", piece.channels_offset, (piece.rows, kind.groups))
+        behind = piece.channels_offset + piece.scales_bytes(piece.rows)
+        minimums = _Part("<f2", behind, scales.shape)
         matrix = QuantisedMatrix(
-            codes=stored.astype(np.uint8) if kind.zero else stored.astype(np.int8),
-            scales=self._array(piece.name, _Part("<f4", piece.channels_offset, (piece.rows,))),
-            minimums=None,
+            codes=stored.astype(np.uint8) if is_unsigned else stored.astype(np.int8),
+            scales=self._array(piece.name, scales),
+            minimums=self._array(piece.name, minimums) if piece.has_minimum else None,  # type: ignore[arg-type]
             bits=kind.bits,
             group=kind.group,
             zero=kind.zero,
         )
-        bias = _Part("<f4", piece.channels_offset + 4 * piece.rows, (piece.rows,))
+        bias = _Part("<f4", piece.bias_offset, (piece.rows,))
         return matrix, self._array(piece.name, bias) if piece.has_bias else None
 
     def _unpack_cluster(
@@ -162,14 +161,24 @@ class ImageWeights:
         )
 
 
+def _engine_codes(piece: EnginePiece, words: NDArray[np.uint8]) -> NDArray[np.int8]:
+    if piece.group != CHANNEL:
+        return piece.bands.unpack(words)
+    return unpack_for(
+        piece.engine, words, piece.rows, piece.depth, piece.bits, from_zero=piece.from_zero
+    )
+
+
 def _join(parts: list[QuantisedMatrix]) -> QuantisedMatrix:
     """The rows of all parts, one below the other."""
     if len(parts) == 1:
         return parts[0]
+    minimums = [part.minimums for part in parts if part.minimums is not None]
     return replace(
         parts[0],
         codes=np.concatenate([part.codes for part in parts]),
         scales=np.concatenate([part.scales for part in parts]),
+        minimums=np.concatenate(minimums) if minimums else None,
     )
 
 

@@ -194,6 +194,8 @@ def _linear_bytes(listing: Listing, part: Part, index: int, row: int) -> int:
     op, numbers = part.ops[index], part.linears[index]
     assert isinstance(op, ops.Linear), f"{op} is no linear layer"
     assert numbers is not None, f"{op.weight} has no sizes"
-    if listing.matrices[part.weight(op.weight, row)].engine is None:
+    engine = listing.matrices[part.weight(op.weight, row)].engine
+    if engine is None:
         return 0
-    return 2 * (up(numbers.sums_bytes, 32) + up(numbers.input_bytes, 32))
+    totals = up(numbers.sums_bytes, 32) if engine.group else 0
+    return 2 * (up(numbers.sums_bytes, 32) + up(numbers.input_bytes, 32)) + totals

@@ -110,6 +110,12 @@ def _check_pages(matrix: Matrix, engine: EngineRows, numbers: LinearNumbers, rin
         matrix.engine_region,
         f"pages of {numbers.slice_rows} rows, not whole tiles of {TILE_OUT}",
     )
+    require(
+        not engine.group or rows == engine.rows or rows % engine.band_rows == 0,
+        Rule.RING,
+        matrix.engine_region,
+        f"pages of {rows} rows, not whole bands of {engine.band_rows}",
+    )
     size = engine.size_bytes(rows)
     require(
         ring.slots > 0 and size <= ring.slot_bytes,
@@ -147,7 +153,8 @@ def _check_units(matrix: Matrix, plan: UnitPlan) -> None:
 def _check_job(matrix: Matrix, plan: UnitPlan) -> None:
     """Counts that fit the registers, sums that fit 32 bits."""
     engine = plan.engine
-    tiles = max(-(-engine.channels // TILE_3X3), -(-plan.unit_rows // TILE_OUT))
+    longest = engine.lengths[0]
+    tiles = max(-(-engine.channels(longest) // TILE_3X3), -(-plan.unit_rows // TILE_OUT))
     require(
         tiles < TILES_MAX and engine.rows <= matrix.type.rows,
         Rule.UNIT,
@@ -161,7 +168,7 @@ def _check_job(matrix: Matrix, plan: UnitPlan) -> None:
         f"weights of {engine.bits} bits",
     )
     largest = UNSIGNED_INPUT if engine.is_unsigned else LARGEST_INPUT
-    most = engine.depth * largest << (engine.bits - 1)
+    most = longest * largest << (engine.bits - (not engine.has_minimum))
     require(
         most < ACCUMULATOR,
         Rule.UNIT,

@@ -20,6 +20,7 @@ from aretusa.neureka.job import unsigned_input_correction
 from aretusa.neureka.linear import pack_for
 from aretusa.quantization.crc import crc32c, crc32c_chunks
 from aretusa.quantization.layout import pack_matrix
+from aretusa.quantization.schemes import CHANNEL
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
@@ -134,8 +135,8 @@ class ImageWriter:
     def _engine_parts(self, piece: EnginePiece) -> Iterator[tuple[int, bytes]]:
         matrix = self.source.matrix(piece.weight)
         codes = (matrix.codes[: piece.rows].astype(np.int16) - matrix.zero).astype(np.int8)
-        yield 0, pack_for(piece.engine, codes, matrix.bits).tobytes()
-        numbers = [matrix.scales[: piece.rows].astype("<f4").tobytes()]
+        yield 0, _packed(piece, codes)
+        numbers = list(_scales(piece, matrix))
         bias = self._bias(piece.weight)
         if bias is not None:
             numbers.append(bias[: piece.rows].astype("<f4").tobytes())
@@ -178,6 +179,21 @@ class ImageWriter:
         crc = crc32c(table, crc32c(head))
         with path.open("r+b") as file:
             file.write(head + struct.pack("<I", crc) + table)
+
+
+def _packed(piece: EnginePiece, codes: NDArray[np.int8]) -> bytes:
+    if piece.group != CHANNEL:
+        return piece.bands.pack(codes).tobytes()
+    return pack_for(piece.engine, codes, piece.bits, from_zero=piece.from_zero).tobytes()
+
+
+def _scales(piece: EnginePiece, matrix: QuantisedMatrix) -> Iterator[bytes]:
+    """Scales and minimums of the piece's rows."""
+    dtype = "<f4" if piece.group == CHANNEL else "<f2"
+    for array in (matrix.scales, matrix.minimums):
+        if array is not None:
+            data = array[: piece.rows].astype(dtype).tobytes()
+            yield data.ljust(piece.scales_bytes(piece.rows), b"\0")
 
 
 def is_intact(path: Path) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aretusa.codegen.naming import Names
     from aretusa.ir.ops import Op
     from aretusa.memory.body import Body
+    from aretusa.memory.engine_pieces import EnginePiece
     from aretusa.memory.plan import MemoryPlan, Region
 
 _PARTS = {
@@ -35,12 +36,6 @@ _PARTS = {
     (True, False): "ART_HAS_MINIMUMS",
     (False, True): "ART_HAS_BIAS",
     (True, True): "ART_HAS_BOTH",
-}
-_FLAGS = {
-    (False, False): "0",
-    (True, False): "ART_ENGINE_HAS_BIAS",
-    (False, True): "ART_ENGINE_UNSIGNED",
-    (True, True): "ART_ENGINE_HAS_BIAS | ART_ENGINE_UNSIGNED",
 }
 
 
@@ -134,13 +129,25 @@ class TableWriter:
         return EngineView(
             mode="ART_NEUREKA_1X1" if is_1x1 else "ART_NEUREKA_3X3",
             bits=piece.bits,
-            flags=_FLAGS[piece.has_bias, piece.is_unsigned],
+            flags=_engine_flags(piece),
             memory=memory_name(region),
+            group=piece.group,
+            band_rows=piece.band_rows,
             rows=piece.rows,
             depth=piece.depth,
             offset=hex_literal(region.offset_bytes),
             channels=hex_literal(region.offset_bytes + piece.channels_offset),
         )
+
+
+def _engine_flags(piece: EnginePiece) -> str:
+    flags = {
+        "ART_ENGINE_HAS_BIAS": piece.has_bias,
+        "ART_ENGINE_UNSIGNED": piece.is_unsigned,
+        "ART_ENGINE_HAS_MINIMUMS": piece.has_minimum,
+        "ART_ENGINE_FROM_0": piece.from_zero,
+    }
+    return " | ".join(name for name, is_set in flags.items() if is_set) or "0"
 
 
 def weights_of(body: Iterable[Op]) -> list[str]:

@@ -36,6 +36,8 @@ class EngineView:
     bits: int
     flags: str
     memory: str
+    group: int
+    band_rows: int
     rows: int
     depth: int
     offset: str

@@ -33,12 +33,23 @@ def cluster_mapping(reason: str) -> LinearMapping:
     return LinearMapping(engine=Engine.CLUSTER, engine_rows=0, reason=reason)
 
 
-def engine_choices(matrix: DenseType, engine: Engine | None) -> list[LinearMapping]:
-    """The mapping that was asked for; every possible one when `engine` is None."""
+def engine_choices(
+    matrix: DenseType,
+    engine: Engine | None,
+    *,
+    is_table: bool = False,
+    is_unsigned: bool = False,
+) -> list[LinearMapping]:
+    """The mapping that was asked for; every possible one when `engine` is None.
+
+    `is_table`: rows are read one by one as embeddings too; `is_unsigned`: the engine takes no
+    signed inputs.
+    """
     if engine is not None:
-        return [map_linear(matrix, engine)]
-    if matrix.group != CHANNEL:
-        return [cluster_mapping("each group along the depth would be a job of its own")]
+        return [map_linear(matrix, engine, is_table=is_table, is_unsigned=is_unsigned)]
+    obstacle = _obstacle(matrix, is_table=is_table, is_unsigned=is_unsigned)
+    if obstacle is not None:
+        return [cluster_mapping(obstacle)]
     found = [
         LinearMapping(engine=one, engine_rows=matrix.rows, reason="fewest cycles")
         for one in (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
@@ -49,16 +60,30 @@ def engine_choices(matrix: DenseType, engine: Engine | None) -> list[LinearMappi
     return [*found, cluster_mapping("fewest cycles")]
 
 
-def map_linear(matrix: DenseType, engine: Engine) -> LinearMapping:
+def map_linear(
+    matrix: DenseType, engine: Engine, *, is_table: bool = False, is_unsigned: bool = False
+) -> LinearMapping:
     """The mapping that was asked for, or the cluster with the reason why it cannot be."""
     if engine is Engine.CLUSTER:
         return cluster_mapping("asked for")
-    if matrix.group != CHANNEL:
-        return cluster_mapping("each group along the depth would be a job of its own")
+    obstacle = _obstacle(matrix, is_table=is_table, is_unsigned=is_unsigned)
+    if obstacle is not None:
+        return cluster_mapping(obstacle)
     rows = split_rows(matrix.rows) if engine is Engine.SPLIT else matrix.rows
     if rows == 0:
         return cluster_mapping("too few rows to divide")
     return LinearMapping(engine=engine, engine_rows=rows, reason="asked for")
+
+
+def _obstacle(matrix: DenseType, *, is_table: bool, is_unsigned: bool) -> str | None:
+    """Why N-EUREKA cannot run a matrix, if it cannot."""
+    if matrix.group == CHANNEL:
+        return None
+    if is_unsigned:
+        return "groups along the depth need signed inputs"
+    if is_table:
+        return "embeddings are read from it, and a row with groups would lie in as many places"
+    return None
 
 
 def split_rows(rows: int) -> int:

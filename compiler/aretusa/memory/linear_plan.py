@@ -44,8 +44,9 @@ class LinearPlan:
 
     @property
     def scratch_bytes(self) -> int:
-        """Two buffers of sums and two of inputs: art_linear_scratch_bytes."""
-        return 2 * (align(self.sums_bytes) + align(self.input_bytes))
+        """Buffers of sums, two or with groups three, and two of inputs."""
+        has_groups = bool(self.pieces) and self.pieces[0].band_rows > 0
+        return (2 + has_groups) * align(self.sums_bytes) + 2 * align(self.input_bytes)
 
 
 def plan_linear(
@@ -87,13 +88,14 @@ def tile_rows(matrix: DenseType, ring: Ring, *, has_bias: bool) -> int:
 
 
 def slice_rows(piece: EnginePiece, ring: Ring) -> int:
-    """Most rows, in whole tiles of output channels, that one page holds."""
+    """Most rows, in whole tiles of output channels or whole bands, that one page holds."""
+    step = piece.band_rows or TILE_CHANNELS
     if piece.size_bytes <= ring.slot_bytes:
-        return -(-piece.rows // TILE_CHANNELS) * TILE_CHANNELS
-    tiles = 0
-    while piece.page_bytes((tiles + 1) * TILE_CHANNELS) <= ring.slot_bytes:
-        tiles += 1
-    return tiles * TILE_CHANNELS
+        return -(-piece.rows // step) * step
+    steps = 0
+    while piece.page_bytes((steps + 1) * step) <= ring.slot_bytes:
+        steps += 1
+    return steps * step
 
 
 def group_pixels(piece: EnginePiece, tokens: int) -> int:
@@ -111,7 +113,7 @@ def group_tokens(piece: EnginePiece, tokens: int) -> int:
 
 def unit_rows(plan: LinearPlan, piece: EnginePiece, tokens: int, *, is_paged: bool) -> int:
     """Output channels of one unit: what runs as one job and is finished together."""
-    rows = min(piece.rows, plan.block_rows)
+    rows = min(piece.rows, plan.block_rows, piece.band_rows or piece.rows)
     if is_paged:
         rows = min(rows, plan.slice_rows)
     room = plan.sums_bytes // SUM_BYTES // group_pixels(piece, tokens)
@@ -130,7 +132,7 @@ def input_bytes(piece: EnginePiece, chunk: int) -> int:
     """One buffer of arranged inputs; 0 where the engine reads them in place."""
     if piece.engine.mode is Mode.DENSE_1X1:
         return group_tokens(piece, chunk) * piece.depth if piece.is_unsigned else 0
-    channels = gemv_3x3_channels(piece.depth)
+    channels = gemv_3x3_channels(piece.group_lengths[0])
     if chunk == 1:
         return 9 * channels if piece.is_unsigned else 0
     return (GRID_PIXELS if chunk > 2 else GRID_PIXELS // 2) * channels
@@ -140,8 +142,11 @@ def block_rows(piece: EnginePiece) -> int:
     """Output channels of a unit in decode: the epilogue of one overlaps the next one's job.
 
     More units leave a shorter last epilogue, and each costs two barriers and a job's set-up: about
-    the square root of the number of tiles is best.
+    the square root of the number of tiles is best. With groups the jobs of a block's groups overlap
+    in that way, and a block is a band.
     """
+    if piece.band_rows:
+        return piece.band_rows
     tiles = -(-piece.rows // TILE_CHANNELS)
     units = max(1, isqrt(tiles))
     return -(-tiles // units) * TILE_CHANNELS

@@ -139,8 +139,9 @@ def _check_constants(value: dict[Register, int], extent: _Extent) -> None:
         value[Register.WEIGHT_CHANNEL_STRIDE] == _channel_bytes(extent),
         "weights of the output channels do not follow each other",
     )
-    offset = (1 << 32) - (1 << (extent.bits - 1))
-    _require(value[Register.WEIGHT_OFFSET] == offset, "the weight offset is not -2**(bits - 1)")
+    offsets = {0, (1 << 32) - (1 << (extent.bits - 1))}
+    why = "the weight offset is neither -2**(bits - 1) nor 0"
+    _require(value[Register.WEIGHT_OFFSET] in offsets, why)
     _check_outputs_apart(value, extent)
 
 

@@ -77,6 +77,7 @@ class JobShape:
     source: WeightSource = WeightSource.WEIGHT_MEMORY
     is_signed: bool = True  # inputs are int8; else uint8
     has_prefetch: bool = False
+    from_zero: bool = False  # a stored code is the weight; else the weight + 2**(bits - 1)
 
     def __post_init__(self) -> None:
         """A job that the chip may not be given is a bug of the compiler."""
@@ -253,7 +254,7 @@ def job_registers(shape: JobShape, *, weights: int, inputs: int, outputs: int) -
         Register.PIXEL_TILES: _halves(
             tiles(shape.out_rows, TILE_ROWS), tiles(shape.out_cols, TILE_COLS)
         ),
-        Register.WEIGHT_OFFSET: weight_offset(shape.bits),
+        Register.WEIGHT_OFFSET: weight_offset(shape.bits, from_zero=shape.from_zero),
         Register.CONFIG: _config(shape),
     }
     image = np.zeros(REGISTERS, np.uint32)

@@ -1,7 +1,8 @@
 """Weights in the words that N-EUREKA reads, and matrices as its 3x3 kernels.
 
-Weights are stored as unsigned codes u = w - offset, offset = -2**(bits - 1), bit plane by bit plane
-in 256-bit words, the first bit of a word being the lowest bit of its first byte:
+Weights are stored as unsigned codes u = w - offset, offset = -2**(bits - 1) or, for weights that
+are not negative, 0, bit plane by bit plane in 256-bit words, the first bit of a word being the
+lowest bit of its first byte:
 
 - dense 3x3: [row][channel tile][bit][word], channel c of tap t at bit 28 * t + c, four bits unused;
 - depthwise 3x3: [channel tile][bit][word], the same word;
@@ -40,9 +41,9 @@ def tiles(count: int, size: int) -> int:
     return -(-count // size)
 
 
-def weight_offset(bits: int) -> int:
-    """What the engine adds to a stored code: -2**(bits - 1)."""
-    return -(1 << (bits - 1))
+def weight_offset(bits: int, *, from_zero: bool = False) -> int:
+    """What the engine adds to a stored code: -2**(bits - 1), or 0 for weights from 0 on."""
+    return 0 if from_zero else -(1 << (bits - 1))
 
 
 def packed_3x3_bytes(rows: int, channels: int, bits: int) -> int:
@@ -82,20 +83,21 @@ def gemv_3x3_taps(matrix: I8) -> I8:
     return padded.reshape(rows, TAPS, channels)
 
 
-def pack_gemv_3x3(matrix: I8, bits: int) -> U8:
+def pack_gemv_3x3(matrix: I8, bits: int, *, from_zero: bool = False) -> U8:
     """[rows, depth] as the words of a dense 3x3 kernel."""
-    return pack_3x3(gemv_3x3_taps(matrix), bits)
+    return pack_3x3(gemv_3x3_taps(matrix), bits, from_zero=from_zero)
 
 
-def unpack_gemv_3x3(words: U8, rows: int, depth: int, bits: int) -> I8:
+def unpack_gemv_3x3(words: U8, rows: int, depth: int, bits: int, *, from_zero: bool = False) -> I8:
     """The matrix that was packed."""
-    taps = unpack_3x3(words, rows, gemv_3x3_channels(depth), bits)
+    taps = unpack_3x3(words, rows, gemv_3x3_channels(depth), bits, from_zero=from_zero)
     return np.ascontiguousarray(taps.reshape(rows, -1)[:, :depth])
 
 
-def pack_3x3(codes: I8, bits: int) -> U8:
-    """Signed codes [row, tap, channel] -> bytes [row, tile, bit, 32]."""
-    stored = _stored(codes, bits, CHANNELS_3X3)  # [row, tap, tile * 28]
+def pack_3x3(codes: I8, bits: int, *, from_zero: bool = False) -> U8:
+    """Codes [row, tap, channel] -> bytes [row, tile, bit, 32]."""
+    offset = weight_offset(bits, from_zero=from_zero)
+    stored = _stored(codes, bits, CHANNELS_3X3, offset)  # [row, tap, tile * 28]
     rows, channel_tiles = stored.shape[0], stored.shape[2] // CHANNELS_3X3
     by_tile = stored.reshape(rows, TAPS, channel_tiles, CHANNELS_3X3).transpose(0, 2, 1, 3)
     word = np.zeros((rows, channel_tiles, WORD_BITS), np.uint8)
@@ -107,7 +109,7 @@ def pack_3x3(codes: I8, bits: int) -> U8:
     return packed
 
 
-def unpack_3x3(words: U8, rows: int, channels: int, bits: int) -> I8:
+def unpack_3x3(words: U8, rows: int, channels: int, bits: int, *, from_zero: bool = False) -> I8:
     """The codes [row, tap, channel] that were packed."""
     channel_tiles = tiles(channels, CHANNELS_3X3)
     planes = words.reshape(rows, channel_tiles, bits, WORD_BYTES)
@@ -116,7 +118,8 @@ def unpack_3x3(words: U8, rows: int, channels: int, bits: int) -> I8:
         word = np.unpackbits(planes[:, :, bit], axis=-1, bitorder="little")
         stored |= word[:, :, : stored.shape[2]] << np.uint8(bit)
     by_tile = stored.reshape(rows, channel_tiles, TAPS, CHANNELS_3X3)
-    return _signed(by_tile.transpose(0, 2, 1, 3).reshape(rows, TAPS, -1)[:, :, :channels], bits)
+    found = by_tile.transpose(0, 2, 1, 3).reshape(rows, TAPS, -1)[:, :, :channels]
+    return _weights(found, weight_offset(bits, from_zero=from_zero))
 
 
 def pack_depthwise(codes: I8, bits: int) -> U8:
@@ -131,9 +134,9 @@ def unpack_depthwise(words: U8, channels: int, bits: int) -> I8:
     return codes
 
 
-def pack_1x1(matrix: I8, bits: int) -> U8:
-    """Signed codes [row, channel] -> bytes [row, tile, 32]."""
-    stored = _stored(matrix, bits, CHANNELS_1X1)
+def pack_1x1(matrix: I8, bits: int, *, from_zero: bool = False) -> U8:
+    """Codes [row, channel] -> bytes [row, tile, 32]."""
+    stored = _stored(matrix, bits, CHANNELS_1X1, weight_offset(bits, from_zero=from_zero))
     rows, channel_tiles = stored.shape[0], stored.shape[1] // CHANNELS_1X1
     groups = stored.reshape(rows, channel_tiles, CHANNELS_1X1 // GROUP_1X1, 1, GROUP_1X1)
     planes = np.arange(PLANES_1X1, dtype=np.uint8)[:, None]
@@ -141,20 +144,21 @@ def pack_1x1(matrix: I8, bits: int) -> U8:
     return np.packbits(word, axis=-1, bitorder="little")
 
 
-def unpack_1x1(words: U8, rows: int, depth: int, bits: int) -> I8:
+def unpack_1x1(words: U8, rows: int, depth: int, bits: int, *, from_zero: bool = False) -> I8:
     """The codes [row, channel] that were packed."""
     word = np.unpackbits(words.reshape(rows, -1, WORD_BYTES), axis=-1, bitorder="little")
     groups = word.reshape(rows, -1, PLANES_1X1, GROUP_1X1)
     weights = (np.uint8(1) << np.arange(PLANES_1X1, dtype=np.uint8))[:, None]
     stored = (groups * weights).sum(axis=2, dtype=np.uint8)
-    return _signed(stored.reshape(rows, -1)[:, :depth], bits)
+    offset = weight_offset(bits, from_zero=from_zero)
+    return _weights(stored.reshape(rows, -1)[:, :depth], offset)
 
 
-def _stored(codes: I8, bits: int, tile: int) -> U8:
+def _stored(codes: I8, bits: int, tile: int, offset: int) -> U8:
     """Unsigned codes with the last axis padded by zeros to whole tiles."""
     assert BITS_MIN <= bits <= BITS_MAX, f"{bits} bits"
-    offset = weight_offset(bits)
-    assert codes.size == 0 or offset <= int(codes.min()) <= int(codes.max()) < -offset, (
+    end = offset + (1 << bits)
+    assert codes.size == 0 or offset <= int(codes.min()) <= int(codes.max()) < end, (
         f"codes {codes.min()}..{codes.max()} in {bits} bits"
     )
     channels = codes.shape[-1]
@@ -163,5 +167,5 @@ def _stored(codes: I8, bits: int, tile: int) -> U8:
     return stored
 
 
-def _signed(stored: U8, bits: int) -> I8:
-    return (stored.astype(np.int16) + weight_offset(bits)).astype(np.int8)
+def _weights(stored: U8, offset: int) -> I8:
+    return (stored.astype(np.int16) + offset).astype(np.int8)

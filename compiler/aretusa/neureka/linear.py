@@ -51,18 +51,26 @@ def engine_bytes(engine: Engine, rows: int, depth: int, bits: int) -> int:
     return packed_gemv_3x3_bytes(rows, depth, bits)
 
 
-def pack_for(engine: Engine, codes: NDArray[np.int8], bits: int) -> NDArray[np.uint8]:
-    """Signed codes [rows, depth] in the engine's layout."""
-    return pack_1x1(codes, bits) if engine.mode is Mode.DENSE_1X1 else pack_gemv_3x3(codes, bits)
+def pack_for(
+    engine: Engine, codes: NDArray[np.int8], bits: int, *, from_zero: bool = False
+) -> NDArray[np.uint8]:
+    """Codes [rows, depth] in the engine's layout; they are signed unless they are `from_zero`."""
+    pack = pack_1x1 if engine.mode is Mode.DENSE_1X1 else pack_gemv_3x3
+    return pack(codes, bits, from_zero=from_zero)
 
 
 def unpack_for(
-    engine: Engine, words: NDArray[np.uint8], rows: int, depth: int, bits: int
+    engine: Engine,
+    words: NDArray[np.uint8],
+    rows: int,
+    depth: int,
+    bits: int,
+    *,
+    from_zero: bool = False,
 ) -> NDArray[np.int8]:
     """The codes that were packed."""
-    if engine.mode is Mode.DENSE_1X1:
-        return unpack_1x1(words, rows, depth, bits)
-    return unpack_gemv_3x3(words, rows, depth, bits)
+    unpack = unpack_1x1 if engine.mode is Mode.DENSE_1X1 else unpack_gemv_3x3
+    return unpack(words, rows, depth, bits, from_zero=from_zero)
 
 
 def group_tokens(rows: int, chunk: int) -> int:

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from aretusa.cost.groups import add_group_call, finish_totals_call
 from aretusa.cost.kernels import finish_sums_call
+from aretusa.ir.types import SUM_RUN
 from aretusa.memory.linear_plan import group_pixels, group_tokens, unit_rows
 from aretusa.neureka.cycles import EngineWork, job_cycles
 from aretusa.neureka.layout import gemv_3x3_channels
+from aretusa.neureka.linear import engine_bytes
 from aretusa.neureka.registers import TILE_COLS, Mode, WeightSource
+from aretusa.quantization.schemes import CHANNEL
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
@@ -24,10 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Rows and tokens that run as one job (or two) and are finished together."""
+    """Rows and tokens of one group of the depth: they run as one job (or two).
+
+    Behind the last group of its rows and tokens the results are finished.
+    """
 
     rows: int
     tokens: int
+    length: int
+    is_last: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +46,34 @@ class EngineCost:
     engine_cycles: int
     cycles: int
     weight_bytes: int  # read from the weight memory
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCost:
+    """The engine's cycles, those of core 0 to give the jobs, those of the cores to finish."""
+
+    length: int
+    jobs: int
+    program: int
+    finish: int
+    weight_bytes: int
 
 
 def units(plan: LinearPlan, piece: EnginePiece, tokens: int, *, is_paged: bool) -> Iterator[Unit]:
     """In the order in which the program gives them to the engine."""
     page = plan.slice_rows if is_paged else piece.rows
+    run = min(page, piece.band_rows or page)
     most = unit_rows(plan, piece, tokens, is_paged=is_paged)
-    group = group_tokens(piece, tokens) if plan.input_bytes or _reads_pixels(piece) else 1
-    for first in range(0, piece.rows, page):
-        here = min(page, piece.rows - first)
+    shared = group_tokens(piece, tokens) if plan.input_bytes or _reads_pixels(piece) else 1
+    lengths = piece.group_lengths
+    for first in range(0, piece.rows, run):
+        here = min(run, piece.rows - first)
         for row in range(0, here, most):
-            for token in range(0, tokens, group):
-                yield Unit(min(most, here - row), min(group, tokens - token))
+            for token in range(0, tokens, shared):
+                rows, together = min(most, here - row), min(shared, tokens - token)
+                for group, length in enumerate(lengths, 1):
+                    yield Unit(rows, together, length, group == len(lengths))
 
 
 def engine_cost(
@@ -57,36 +82,74 @@ def engine_cost(
     """One step of `tokens` tokens with weights at `home` (L3: paged into the SRAM)."""
     is_paged = home is MemoryId.L3
     channels = MemoryId.SRAM if is_paged else home
-    known: dict[Unit, tuple[int, int, int]] = {}
-    finishes: dict[Unit, int] = {}
-    engine_end = finish_end = previous_finish = busy = weight_bytes = 0
+    known: dict[Unit, UnitCost] = {}
+    found: list[UnitCost] = []
     for unit in units(plan, piece, tokens, is_paged=is_paged):
         if unit not in known:
-            known[unit] = unit_cycles(unit, piece, target)
-            finishes[unit] = _finish(unit, piece, target, channels)
-        length, jobs, passes = known[unit]
-        finish = finishes[unit]
-        # A unit's jobs are given once the sums of the unit before the last are read.
-        start = max(engine_end, previous_finish + jobs * target.neureka_features.program_cycles)
-        previous_finish = finish_end
-        engine_end = start + length
-        finish_end = max(finish_end, engine_end) + finish + target.cluster.barrier_cycles * 2
-        busy += length
-        weight_bytes += passes * unit.rows * piece.row_bytes
-    return EngineCost(engine_cycles=busy, cycles=finish_end, weight_bytes=weight_bytes)
+            known[unit] = _unit_cost(unit, piece, target, channels)
+        found.append(known[unit])
+    return EngineCost(
+        engine_cycles=sum(unit.length for unit in found),
+        cycles=_pipelined(found, 2 * target.cluster.barrier_cycles),
+        weight_bytes=sum(unit.weight_bytes for unit in found),
+        jobs=sum(unit.jobs for unit in found),
+    )
+
+
+def _pipelined(found: list[UnitCost], barriers: int) -> int:
+    """Cycles until the last result is stored.
+
+    A unit's jobs are given once the sums of the unit before the last are read, and before the cores
+    turn to those of the last one.
+    """
+    given = found[0].program if found else 0
+    engine_end = finish_end = 0
+    for index, unit in enumerate(found):
+        engine_end = max(engine_end, given) + unit.length
+        if index + 1 < len(found):
+            given = finish_end + found[index + 1].program
+        finish_end = max(engine_end, finish_end, given) + unit.finish + barriers
+    return finish_end
+
+
+def _unit_cost(unit: Unit, piece: EnginePiece, target: Target, channels: MemoryId) -> UnitCost:
+    length, jobs, passes = unit_cycles(unit, piece, target)
+    row_bytes = engine_bytes(piece.engine, 1, unit.length, piece.bits)
+    return UnitCost(
+        length=length,
+        jobs=jobs,
+        program=jobs * target.neureka_features.program_cycles,
+        finish=_finish(unit, piece, target, channels),
+        weight_bytes=passes * unit.rows * row_bytes,
+    )
 
 
 def _finish(unit: Unit, piece: EnginePiece, target: Target, channels: MemoryId) -> int:
     """The cores scale what a unit left; scales and biases lie in the memory `channels`."""
-    call = finish_sums_call(
-        target.cluster.cores,
-        rows=unit.rows,
-        tokens=unit.tokens,
-        has_bias=piece.has_bias,
-        has_residual=True,
-        scales=channels,
-    )
-    return call.cycles(target)
+    cores = target.cluster.cores
+    if piece.group == CHANNEL:
+        return finish_sums_call(
+            cores,
+            rows=unit.rows,
+            tokens=unit.tokens,
+            has_bias=piece.has_bias,
+            has_residual=True,
+            scales=channels,
+        ).cycles(target)
+    runs = -(-unit.length // SUM_RUN) if piece.has_minimum else 0
+    cycles = add_group_call(
+        cores, rows=unit.rows, tokens=unit.tokens, code_runs=runs, scales=channels
+    ).cycles(target)
+    if unit.is_last:
+        cycles += finish_totals_call(
+            cores,
+            rows=unit.rows,
+            tokens=unit.tokens,
+            has_bias=piece.has_bias,
+            has_residual=True,
+            scales=channels,
+        ).cycles(target)
+    return cycles
 
 
 def _reads_pixels(piece: EnginePiece) -> bool:
@@ -106,11 +169,11 @@ def _works(unit: Unit, piece: EnginePiece) -> Iterator[EngineWork]:
         rows, rest = divmod(unit.tokens, TILE_COLS)
         shapes = [(rows, TILE_COLS)] if rows else []
         shapes += [(1, rest)] if rest else []
-        channels = piece.depth
+        channels = unit.length
     else:
         pixels = group_pixels(piece, unit.tokens)
         shapes = [{1: (1, 1), 4: (1, 4), 16: (4, 4)}[pixels]]
-        channels = gemv_3x3_channels(piece.depth)
+        channels = gemv_3x3_channels(unit.length)
     for out_rows, out_cols in shapes:
         yield EngineWork(
             mode=piece.engine.mode,

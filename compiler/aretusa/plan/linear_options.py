@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from aretusa.mapping.linear import engine_choices
+from aretusa.mapping.linear import cluster_mapping, engine_choices
 from aretusa.memory.contents import matrix_content, piece_content
 from aretusa.memory.engine_pieces import piece_of
 from aretusa.memory.linear_plan import plan_linear
 from aretusa.memory.placement import align
 from aretusa.neureka.linear import Engine
 from aretusa.plan.choice import Load, Option
+from aretusa.plan.group_reasons import group_reasons
 from aretusa.plan.linear_cost import linear_cost
+from aretusa.quantization.schemes import CHANNEL
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
@@ -75,19 +77,57 @@ def mapped(
 
 
 def linear_options(
-    op: ops.Linear, matrix: DenseType, setting: Setting, engine: Engine | None
+    op: ops.Linear,
+    matrix: DenseType,
+    setting: Setting,
+    engine: Engine | None,
+    *,
+    is_table: bool = False,
 ) -> tuple[Option, ...]:
-    """All options, the usual home first; `engine` None leaves the choice open."""
-    key = (matrix, op.bias is None, op.layer is None, engine)
+    """All options, the usual home first; `engine` None leaves the choice open.
+
+    `is_table`: embeddings are read from the matrix too.
+    """
+    key = (matrix, op.bias is None, op.layer is None, engine, is_table)
     if key not in setting.memo:
         plain = replace(op, weight="")  # homes are named relative to the weight
+        mappings = engine_choices(
+            matrix,
+            engine,
+            is_table=is_table,
+            is_unsigned=not setting.target.has_signed_input,
+        )
+        divided = [mapped(plain, matrix, mapping, setting) for mapping in mappings]
         setting.memo[key] = tuple(
             option
-            for mapping in engine_choices(matrix, engine)
-            for option in _options(plain, mapped(plain, matrix, mapping, setting), setting)
+            for parts in _with_reasons(plain, matrix, divided, setting)
+            for option in _options(plain, parts, setting)
         )
     options: tuple[Option, ...] = setting.memo[key]
     return options
+
+
+def _with_reasons(
+    op: ops.Linear, matrix: DenseType, divided: list[MappedMatrix], setting: Setting
+) -> list[MappedMatrix]:
+    """Where groups leave a choice, the numbers that speak for and against it."""
+    if matrix.group == CHANNEL or all(parts.piece is None for parts in divided):
+        return divided
+    per_channel = replace(matrix, group=CHANNEL, bits=8, zero=0, has_minimum=False)
+    reasons = group_reasons(
+        [parts.plan for parts in divided],
+        mapped(op, matrix, cluster_mapping(""), setting).plan,
+        [
+            mapped(op, per_channel, mapping, setting).plan
+            for mapping in engine_choices(per_channel, None)
+            if mapping.engine in {Engine.NEUREKA_3X3, Engine.NEUREKA_1X1}
+        ],
+        setting.target,
+    )
+    return [
+        replace(parts, mapping=replace(parts.mapping, reason=reason))
+        for parts, reason in zip(divided, reasons, strict=True)
+    ]
 
 
 def _options(op: ops.Linear, parts: MappedMatrix, setting: Setting) -> Iterator[Option]:

@@ -35,6 +35,7 @@ def build_problem(
 ) -> Problem:
     """Items in the order of use. `spilled_bytes` are buffers of a step that lie outside L1."""
     linears = {op.weight: op for op in graph.ops if isinstance(op, ops.Linear)}
+    tables = {op.table for op in graph.ops if isinstance(op, ops.Embed)}
     types = graph.weight_types()
     items: list[Item] = []
     for content in contents(
@@ -43,7 +44,8 @@ def build_problem(
         op = linears.get(content.name)
         matrix = types.get(content.name)
         if op is not None and isinstance(matrix, DenseType):
-            options = linear_options(op, matrix, setting, engine)
+            is_table = content.name in tables
+            options = linear_options(op, matrix, setting, engine, is_table=is_table)
             items.append(Item(name=content.name, role=_role(op), options=options))
         else:
             items.append(content_item(content, graph, setting))

@@ -14,7 +14,6 @@ from aretusa.memory.placement import align
 from aretusa.memory.working_set import NO_PAGES, NO_TILES, Ring, WorkingSet
 from aretusa.neureka.linear import Engine
 from aretusa.neureka.registers import TILE_CHANNELS
-from aretusa.quantization.schemes import CHANNEL
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ LEVELS: Final = (
 
 def page_ring(matrices: Mapping[str, DenseType]) -> Ring:
     """The ring that pages would take, whichever rows are paged and in whichever layout."""
-    sizes = [_page_sizes(matrix) for matrix in matrices.values() if matrix.group == CHANNEL]
+    sizes = [_page_sizes(matrix) for matrix in matrices.values()]
     if not sizes:
         return NO_PAGES
     least = max(least for least, _ in sizes)
@@ -71,11 +70,13 @@ def _page_sizes(matrix: DenseType) -> tuple[int, int]:
             bits=matrix.bits,
             has_bias=True,
             is_unsigned=True,
+            group=matrix.group,
+            has_minimum=matrix.has_minimum,
         )
         for engine in (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
     ]
-    tile = min(matrix.rows, TILE_CHANNELS)
-    return max(p.page_bytes(tile) for p in pieces), max(p.size_bytes for p in pieces)
+    least = [p.page_bytes(min(matrix.rows, p.band_rows or TILE_CHANNELS)) for p in pieces]
+    return max(least), max(p.size_bytes for p in pieces)
 
 
 def working_set(

@@ -82,23 +82,49 @@ class EngineRows:
     is_1x1: bool
     has_bias: bool
     is_unsigned: bool
+    group: int = 0
+    band_rows: int = 0
+    has_minimum: bool = False
 
     @property
-    def channels(self) -> int:
-        """Input channels of a job."""
-        return self.depth if self.is_1x1 else -(-self.depth // TAPS)
+    def lengths(self) -> list[int]:
+        """Columns of each group of the depth."""
+        step = self.group or self.depth
+        return [min(step, self.depth - first) for first in range(0, self.depth, step)]
+
+    def channels(self, length: int) -> int:
+        """Input channels of a job with so many columns."""
+        return length if self.is_1x1 else -(-length // TAPS)
+
+    def group_bytes(self, length: int) -> int:
+        """Codes of a row in a group of so many columns."""
+        if self.is_1x1:
+            return up(length, TILE_1X1)
+        return -(-self.channels(length) // TILE_3X3) * self.bits * 32
 
     @property
     def row_bytes(self) -> int:
         """Codes of a row: art_engine_row_bytes."""
-        if self.is_1x1:
-            return up(self.depth, TILE_1X1)
-        return -(-self.channels // TILE_3X3) * self.bits * 32
+        return sum(map(self.group_bytes, self.lengths))
 
-    @property
-    def arrays(self) -> int:
-        """Numbers per row: scale, bias, correction."""
-        return 1 + self.has_bias + self.is_unsigned
+    def band(self, row: int) -> tuple[int, int]:
+        """First row of the row's band, and the row behind its last one."""
+        if not self.group:
+            return 0, self.rows
+        first = row - row % self.band_rows
+        return first, min(first + self.band_rows, self.rows)
+
+    def codes_at(self, row: int, group: int) -> int:
+        """Where the codes of a row and group start: [band][group][row]."""
+        first, end = self.band(row)
+        sizes = [self.group_bytes(length) for length in self.lengths]
+        before = (end - first) * sum(sizes[:group])
+        return first * self.row_bytes + before + (row - first) * sizes[group]
+
+    def array_bytes(self, rows: int) -> list[int]:
+        """Scales, minimums, biases, corrections of some rows, as far as there are any."""
+        scales = up(2 * rows * len(self.lengths), 4) if self.group else 4 * rows
+        return [scales] * (1 + self.has_minimum) + [4 * rows] * (self.has_bias + self.is_unsigned)
 
     def channels_offset(self, rows: int) -> int:
         """Where the numbers start in a block of so many rows: art_engine_page_channels."""
@@ -106,7 +132,7 @@ class EngineRows:
 
     def size_bytes(self, rows: int) -> int:
         """A block of so many rows."""
-        return self.channels_offset(rows) + 4 * rows * self.arrays
+        return self.channels_offset(rows) + sum(self.array_bytes(rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,12 +158,10 @@ class _Engine(_Linear):
     def arrange(self, unit: Unit) -> None:
         """Put a unit's inputs into their buffer, unless they are there."""
         plan = self.plan
-        if not plan.is_arranged(unit.tokens):
+        if not plan.is_arranged(unit.tokens) or plan.keeps_inputs(unit):
             return
-        if unit.number >= 2 and self.tokens <= 2 * plan.group_tokens:
-            return
-        codes = self._codes(unit.token, unit.tokens)
-        depth = self.engine.depth
+        codes = self._codes(unit, unit.token, unit.tokens)
+        depth = self.engine.lengths[unit.group]
         self.recorder.touch("linear inputs", [codes], [self._inputs(unit)], unit.tokens, 1, depth)
 
     def queue(self, unit: Unit) -> None:
@@ -181,7 +179,7 @@ class _Engine(_Linear):
         if self.plan.is_arranged(unit.tokens):
             inputs = self._inputs(unit)
         else:
-            inputs = self._codes(unit.token, unit.tokens)
+            inputs = self._codes(unit, unit.token, unit.tokens)
         self._submit(unit, inputs, pixels, 0)
 
     def _submit_1x1(self, unit: Unit) -> None:
@@ -196,23 +194,21 @@ class _Engine(_Linear):
 
     def _inputs_1x1(self, unit: Unit, first: int, tokens: int) -> Access:
         if not self.plan.is_arranged(unit.tokens):
-            return self._codes(unit.token + first, tokens)
+            return self._codes(unit, unit.token + first, tokens)
         depth = self.engine.depth
         at = self.plan.inputs_at(unit) + first * depth
-        content = f"{self.call.name} inputs {unit.token}"
+        content = f"{self.call.name} {_inputs_name(unit)}"
         return self.recorder.access(self.call.scratch, at, tokens * depth, content, first * depth)
 
     def _submit(
         self, unit: Unit, inputs: Access, pixels: tuple[int, int], first_pixel: int
     ) -> None:
-        engine, row_bytes = self.engine, self.engine.row_bytes
+        engine, length = self.engine, self.engine.lengths[unit.group]
+        at, size = engine.codes_at(unit.row, unit.group), unit.rows * engine.group_bytes(length)
         if self.is_paged:
-            at = self.pages[unit.page] + (unit.row - unit.page) * row_bytes
-            weights = self.recorder.access(
-                PAGES_RING, at, unit.rows * row_bytes, self.region, unit.row * row_bytes
-            )
+            place = self.pages[unit.page] + at - unit.page * engine.row_bytes
+            weights = self.recorder.access(PAGES_RING, place, size, self.region, at)
         else:
-            at, size = unit.row * row_bytes, unit.rows * row_bytes
             weights = self.recorder.access(self.region, at, size, self.region, at)
         size, at = 4 * unit.rows * pixels[0] * pixels[1], 4 * unit.rows * first_pixel
         content = f"{self.call.name} sums {unit.number}"
@@ -222,7 +218,7 @@ class _Engine(_Linear):
         self.jobs[unit.number] = self.recorder.job(
             Mode.DENSE_1X1 if engine.is_1x1 else Mode.DENSE_3X3,
             engine.bits,
-            (engine.channels, unit.rows),
+            (engine.channels(length), unit.rows),
             pixels,
             weights=weights,
             inputs=inputs,
@@ -230,47 +226,63 @@ class _Engine(_Linear):
         )
 
     def _finish(self, unit: Unit) -> None:
-        pixels = self.plan.pixels(unit.tokens)
-        sums = self.call.kept(
-            f"sums {unit.number}", self.plan.sums_at(unit), 4 * unit.rows * pixels
-        )
-        tokens = (unit.token, unit.token + unit.tokens)
-        residual, out = self.results(tokens, (unit.row, unit.row + unit.rows))
-        scales_at = self.source.scales_offset + 4 * unit.token
-        scales = self.recorder.access(
-            self.op.src.name,
-            scales_at,
-            4 * unit.tokens,
-            self.call.content(self.truth.src),
-            scales_at,
-        )
-        reads = [sums, scales, *self._channels(unit), *residual]
-        self.recorder.touch("linear finish", reads, out, unit.tokens, unit.rows, self.engine.depth)
+        """Results of a unit's sums, with groups behind the last one: till then, totals."""
+        size = 4 * unit.rows * self.plan.pixels(unit.tokens)
+        sums = self.call.kept(f"sums {unit.number}", self.plan.sums_at(unit), size)
+        reads, writes = [sums, *self._channels(unit)], []
+        if self.engine.group:
+            totals = [self._totals(unit, group) for group in (unit.group - 1, unit.group)]
+            reads, writes = reads + totals[: unit.group > 0], totals[1:]
+        if unit.group + 1 == len(self.engine.lengths):
+            residual, out = self.results(
+                (unit.token, unit.token + unit.tokens), (unit.row, unit.row + unit.rows)
+            )
+            at, size = self.source.scales_offset + 4 * unit.token, 4 * unit.tokens
+            content = self.call.content(self.truth.src)
+            scales = self.recorder.access(self.op.src.name, at, size, content, at)
+            reads, writes = [*reads, scales, *residual], [*writes, *out]
+        length = self.engine.lengths[unit.group]
+        self.recorder.touch("linear finish", reads, writes, unit.tokens, unit.rows, length)
+
+    def _totals(self, unit: Unit, group: int) -> Access:
+        """The terms up to a group, added up."""
+        content = f"totals {unit.row} {unit.token} {group}"
+        return self.call.kept(content, self.plan.totals_at, 4 * unit.rows * unit.tokens)
 
     def _channels(self, unit: Unit) -> list[Access]:
-        """Scale, bias and correction of a unit's rows: in the page, or where they lie."""
+        """Scale, bias and so on of a unit's rows: in the page, or where they lie."""
         engine = self.engine
-        start, whole = engine.channels_offset(engine.rows), engine.rows
+        paged = min(self.plan.page_rows, engine.rows - unit.page)
+        content_at, at = engine.channels_offset(engine.rows), engine.channels_offset(paged)
         found: list[Access] = []
-        for array in range(engine.arrays):
-            content_at = start + 4 * (array * whole + unit.row)
-            region, at = self.region, content_at
+        for whole, page, *part in zip(
+            *map(engine.array_bytes, (engine.rows, paged, unit.row, unit.page, unit.rows)),
+            strict=True,
+        ):
+            row, first, size = part
+            region, place = self.region, content_at + row
             if self.is_paged:
-                rows = min(self.plan.page_rows, whole - unit.page)
-                region = PAGES_RING
-                at = self.pages[unit.page] + engine.channels_offset(rows)
-                at += 4 * (array * rows + unit.row - unit.page)
-            found.append(self.recorder.access(region, at, 4 * unit.rows, self.region, content_at))
+                region, place = PAGES_RING, self.pages[unit.page] + at + row - first
+            found.append(self.recorder.access(region, place, size, self.region, content_at + row))
+            content_at, at = content_at + whole, at + page
         return found
 
-    def _codes(self, token: int, tokens: int) -> Access:
-        """Codes of some tokens of the source."""
-        at, size = token * self.engine.depth, tokens * self.engine.depth
+    def _codes(self, unit: Unit, token: int, tokens: int) -> Access:
+        """Codes of some tokens of the source, of the unit's group."""
+        depth, length = self.engine.depth, self.engine.lengths[unit.group]
+        at = token * depth + unit.group * self.engine.group
+        name, content = self.op.src.name, self.call.content(self.truth.src)
+        if length == depth:
+            return self.recorder.access(name, at, tokens * depth, content, at)
         return self.recorder.access(
-            self.op.src.name, at, size, self.call.content(self.truth.src), at
+            name, at, length, content, at, count=tokens, stride=depth, step=depth
         )
 
     def _inputs(self, unit: Unit) -> Access:
         """A unit's arranged inputs."""
         size = self.plan.input_bytes(unit.tokens)
-        return self.call.kept(f"inputs {unit.token}", self.plan.inputs_at(unit), size)
+        return self.call.kept(_inputs_name(unit), self.plan.inputs_at(unit), size)
+
+
+def _inputs_name(unit: Unit) -> str:
+    return f"inputs {unit.token} {unit.group}"

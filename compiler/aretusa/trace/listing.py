@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from aretusa.ir import ops
 from aretusa.ir.types import DenseType
+from aretusa.memory.engine_pieces import engine_pieces
 from aretusa.neureka.linear import Engine
 from aretusa.schedule.epochs import epochs
 from aretusa.schedule.roll import layer_cache, layer_weight
 from aretusa.trace.layouts import EngineRows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aretusa.ir.graph import Graph
     from aretusa.ir.ops import Op
     from aretusa.memory.body import Body
@@ -93,6 +96,7 @@ class Listing:
     working: WorkingSet
     tokenizer_bytes: int
     workspace_bytes: int
+    band_rows: Mapping[str, int] = field(default_factory=dict)  # by weight, where there are groups
 
     @cached_property
     def matrices(self) -> dict[str, Matrix]:
@@ -115,6 +119,9 @@ class Listing:
                 is_1x1=op.engine == Engine.NEUREKA_1X1.value,
                 has_bias=has_bias,
                 is_unsigned=not self.target.has_signed_input,
+                group=kind.group,
+                band_rows=self.band_rows.get(name, 0),
+                has_minimum=kind.has_minimum,
             )
         return Matrix(name=name, type=kind, has_bias=has_bias, engine=engine)
 
@@ -140,6 +147,11 @@ def listing(plan: Plan) -> Listing:
         working=plan.working,
         tokenizer_bytes=plan.request.tokenizer_bytes,
         workspace_bytes=plan.request.workspace_bytes,
+        band_rows={
+            name: piece.band_rows
+            for name, piece in engine_pieces(plan.graph).items()
+            if piece.band_rows
+        },
     )
 
 

@@ -149,10 +149,11 @@ class PageStream(Stream):
         region, row_bytes = matrix.engine_region, engine.row_bytes
         codes = self.recorder.extent(region, load.first * row_bytes, load.rows * row_bytes)
         number = self.recorder.transfer(Queue.PAGES, codes, self._slot(slot, 0, codes.size_bytes))
-        size = 4 * load.rows
-        for array in range(engine.arrays):
-            at = engine.channels_offset(engine.rows) + 4 * (array * engine.rows + load.first)
-            target = self._slot(slot, engine.channels_offset(load.rows) + array * size, size)
-            source = self.recorder.extent(region, at, size)
-            number = self.recorder.transfer(Queue.PAGES, source, target)
+        at, to = engine.channels_offset(engine.rows), engine.channels_offset(load.rows)
+        for whole, before, size in zip(
+            *map(engine.array_bytes, (engine.rows, load.first, load.rows)), strict=True
+        ):
+            source = self.recorder.extent(region, at + before, size)
+            number = self.recorder.transfer(Queue.PAGES, source, self._slot(slot, to, size))
+            at, to = at + whole, to + size
         return Queue.PAGES, number

@@ -26,6 +26,7 @@ class Unit:
     rows: int
     token: int
     tokens: int
+    group: int  # of the depth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,8 @@ class UnitPlan:
     @property
     def unit_rows(self) -> int:
         """Rows of a unit that is not the last of its page: art_linear_unit_rows."""
-        most = min(self.numbers.block_rows, self.page_rows, self.engine.rows)
+        band = self.engine.band_rows or self.engine.rows
+        most = min(self.numbers.block_rows, self.page_rows, band, self.engine.rows)
         room = self.numbers.sums_bytes // (4 * self.pixels(self.group_tokens))
         return most if most <= room else room // TILE_OUT * TILE_OUT
 
@@ -72,7 +74,7 @@ class UnitPlan:
             return 0
         if self.engine.is_1x1:
             return self.engine.depth * group_tokens
-        image = TAPS * self.engine.channels
+        image = TAPS * self.engine.channels(self.engine.lengths[0])
         return GRID_TOKENS * image if group_tokens > 2 else group_tokens * image
 
     def sums_at(self, unit: Unit) -> int:
@@ -86,20 +88,34 @@ class UnitPlan:
 
     @property
     def scratch_bytes(self) -> int:
-        """Two buffers of sums, two of inputs: art_linear_scratch_bytes."""
+        """Two buffers of sums, two of inputs, totals of groups: art_linear_scratch_bytes."""
+        totals = up(self.numbers.sums_bytes, BEAT) if self.engine.group else 0
+        return self.totals_at + totals
+
+    @property
+    def totals_at(self) -> int:
+        """Where the terms of groups are added up in the scratch."""
         return 2 * (up(self.numbers.sums_bytes, BEAT) + up(self.numbers.input_bytes, BEAT))
+
+    def keeps_inputs(self, unit: Unit) -> bool:
+        """Whether the buffer still holds the unit's inputs: no more than two take turns."""
+        turns = -(-self.tokens // self.group_tokens) * len(self.engine.lengths)
+        return unit.number >= 2 and turns <= 2
 
     def starts_page(self, unit: Unit) -> bool:
         """Whether it is the first unit of its page."""
-        return self.is_paged and unit.row == unit.page and unit.token == 0
+        return self.is_paged and (unit.row, unit.token, unit.group) == (unit.page, 0, 0)
 
     def first(self) -> Unit:
         """The first unit."""
-        unit = Unit(number=0, page=0, row=0, rows=0, token=0, tokens=0)
+        unit = Unit(number=0, page=0, row=0, rows=0, token=0, tokens=0, group=0)
         return self._with_rows(unit)
 
     def after(self, unit: Unit) -> Unit | None:
         """The next unit; None behind the last."""
+        if unit.group + 1 < len(self.engine.lengths):
+            return replace(unit, number=unit.number + 1, group=unit.group + 1)
+        unit = replace(unit, group=0)
         token = unit.token + unit.tokens
         if token < self.tokens:
             tokens = min(self.group_tokens, self.tokens - token)
@@ -111,6 +127,6 @@ class UnitPlan:
         return self._with_rows(replace(unit, number=unit.number + 1, page=page, row=row))
 
     def _with_rows(self, unit: Unit) -> Unit:
-        left = min(unit.page + self.page_rows, self.engine.rows) - unit.row
+        left = min(unit.page + self.page_rows, self.engine.band(unit.row)[1]) - unit.row
         rows = min(self.unit_rows, left)
         return replace(unit, rows=rows, token=0, tokens=min(self.group_tokens, self.tokens))

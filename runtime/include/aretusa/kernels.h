@@ -8,6 +8,7 @@
 #ifndef ARETUSA_KERNELS_H
 #define ARETUSA_KERNELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "aretusa/platform.h"
@@ -104,6 +105,37 @@ struct art_sums {
 void art_finish_sums(const struct art_team *team, const struct art_sums *sums,
                      const float *token_scales, uint32_t tokens, uint32_t stride,
                      const float *residual, float *out);
+
+/* The same with groups along the depth, whose sums come one group after the other. Each group's
+ * terms, sum * scale + (sum of its activation codes) * minimum, are added to totals[t][r], which
+ * are kept shrunk by 2^112 as in linear_finish.h; then the totals become results. */
+struct art_group_sums {
+    const int32_t *sums;       /* [pixels][rows] */
+    const uint8_t *pixels;     /* as in struct art_sums */
+    const uint16_t *scales;    /* binary16; that of row r at r * groups */
+    const uint16_t *minimums;  /* alike; null when there are none */
+    const int32_t *code_sums;  /* of the first token's codes, in runs of ART_SUM_RUN */
+    uint32_t code_runs;        /* of this group */
+    uint32_t code_runs_stride; /* from a token's sums to the next one's */
+    uint32_t rows;
+    uint32_t groups;
+    bool is_first; /* then what totals held does not count */
+};
+
+void art_add_group_sums(const struct art_team *team, const struct art_group_sums *sums,
+                        uint32_t tokens, float *totals);
+
+/* out[t][r] = residual[t][r] + totals[t][r] * scale of token t + bias[r]. A row's core is that of
+ * art_add_group_sums, so no barrier is needed between the two. */
+struct art_totals {
+    const float *totals; /* [tokens][rows] */
+    const float *bias;   /* [rows], null when there is none */
+    uint32_t rows;
+};
+
+void art_finish_totals(const struct art_team *team, const struct art_totals *totals,
+                       const float *token_scales, uint32_t tokens, uint32_t stride,
+                       const float *residual, float *out);
 
 struct art_norm_shape {
     uint32_t tokens;

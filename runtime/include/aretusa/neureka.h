@@ -21,7 +21,8 @@ enum art_neureka_mode { ART_NEUREKA_3X3 = 0, ART_NEUREKA_1X1 = 2 };
 enum art_neureka_flag {
     ART_NEUREKA_WEIGHT_MEMORY = 1, /* weights lie in the weight memory, else in L1 */
     ART_NEUREKA_SIGNED = 2,        /* inputs are int8, else uint8 */
-    ART_NEUREKA_PREFETCH = 4       /* never with weights in L1: the engine would hang */
+    ART_NEUREKA_PREFETCH = 4,      /* never with weights in L1: the engine would hang */
+    ART_NEUREKA_FROM_0 = 8         /* a stored code is the weight: 2^(bits - 1) is not taken away */
 };
 
 /* A job but for its addresses: out[y][x][k] = sum over the kernel's taps and channels c of

@@ -80,6 +80,16 @@ static void run_units(const struct art_team *team, const struct linear_call *cal
     }
 }
 
+/* With groups, pages are whole bands and inputs are signed. */
+static bool are_groups_possible(const struct linear_call *call)
+{
+    const struct art_engine_place *engine = call->plan->engine;
+
+    return engine->group == 0 ||
+           ((engine->flags & ART_ENGINE_UNSIGNED) == 0 &&
+            (call->page_rows >= engine->rows || call->page_rows % engine->band_rows == 0));
+}
+
 /* The sizes of the engine's part. */
 static void set_sizes(struct linear_call *call)
 {
@@ -89,7 +99,8 @@ static void set_sizes(struct linear_call *call)
     call->group_tokens = art_linear_group_tokens(plan, call->tokens);
     call->page_rows = is_paged ? plan->slice_rows : plan->engine->rows;
     call->unit_rows = art_linear_unit_rows(plan, call->tokens);
-    if (call->unit_rows == 0 ||
+    call->groups = art_engine_groups(plan->engine);
+    if (call->unit_rows == 0 || !are_groups_possible(call) ||
         art_linear_group_input_bytes(plan, call->group_tokens) > plan->input_bytes) {
         art_platform_exit(ART_EXIT_ASSERT);
     }

@@ -26,16 +26,25 @@ static void copy(const struct art_team *team, const int8_t *from, int8_t *to, ui
 
 /* Three rows of three pixels. What is left of the last ones keeps what was there: its weights are
  * zeros. */
-static void copy_image(const struct art_team *team, const struct art_engine_place *engine,
-                       const int8_t *codes, int8_t *image, uint32_t cols, uint32_t flip)
+static void copy_image(const struct art_team *team, const int8_t *codes, uint32_t length,
+                       int8_t *image, uint32_t cols, uint32_t flip)
 {
-    const uint32_t channels = linear_channels(engine);
+    const uint32_t channels = linear_channels(length);
     const uint32_t run = TOKEN_COLS * channels;
 
-    for (uint32_t at = 0; at < engine->depth; at += run) {
-        copy(team, codes + at, image, linear_least(run, engine->depth - at), flip);
+    for (uint32_t at = 0; at < length; at += run) {
+        copy(team, codes + at, image, linear_least(run, length - at), flip);
         image += cols * channels;
     }
+}
+
+/* Whether the unit's buffer still holds its inputs: each keeps the same ones where no more than two
+ * inputs take turns. */
+static bool is_kept(const struct linear_call *call, const struct linear_unit *unit)
+{
+    const uint32_t turns = (call->tokens + call->group_tokens - 1) / call->group_tokens;
+
+    return unit->number >= 2 && turns * call->groups <= 2;
 }
 
 void linear_arrange(const struct art_team *team, const struct linear_call *call,
@@ -45,14 +54,13 @@ void linear_arrange(const struct art_team *team, const struct linear_call *call,
     const uint32_t depth = engine->depth;
     const bool is_unsigned = (engine->flags & ART_ENGINE_UNSIGNED) != 0;
     const uint32_t flip = is_unsigned ? 0x80808080u : 0; /* code + 128 */
-    const int8_t *codes = call->src->codes + unit->token * depth;
+    const uint32_t length = linear_unit_length(engine, unit);
+    const int8_t *codes =
+        call->src->codes + unit->token * depth + unit->group * linear_group_length(engine);
     int8_t *inputs = linear_inputs(call, unit);
 
-    if (!linear_is_arranged(engine, unit->tokens)) {
+    if (!linear_is_arranged(engine, unit->tokens) || is_kept(call, unit)) {
         return;
-    }
-    if (unit->number >= 2 && call->tokens <= 2 * call->group_tokens) {
-        return; /* each buffer keeps the same group */
     }
     if (engine->mode == ART_NEUREKA_1X1) {
         copy(team, codes, inputs, unit->tokens * depth, flip);
@@ -63,7 +71,7 @@ void linear_arrange(const struct art_team *team, const struct linear_call *call,
     for (uint32_t token = 0; token < unit->tokens; token++) {
         const uint32_t pixel = token / 2 * TOKEN_ROWS * cols + token % 2 * TOKEN_COLS;
 
-        copy_image(team, engine, codes + token * depth, inputs + pixel * linear_channels(engine),
+        copy_image(team, codes + token * depth, length, inputs + pixel * linear_channels(length),
                    cols, flip);
     }
 }

@@ -26,21 +26,24 @@ static uint32_t weight_offset(const struct art_place *codes)
 }
 
 /* What the shapes of a unit's jobs share. */
-static struct art_neureka_shape shape_of(const struct art_engine_place *engine, uint32_t rows)
+static struct art_neureka_shape shape_of(const struct art_engine_place *engine,
+                                         const struct linear_unit *unit)
 {
     const bool is_unsigned = (engine->flags & ART_ENGINE_UNSIGNED) != 0;
     const bool is_1x1 = engine->mode == ART_NEUREKA_1X1;
     const uint32_t sign = is_unsigned ? 0 : ART_NEUREKA_SIGNED;
-    const uint32_t channels = is_1x1 ? engine->depth : linear_channels(engine);
+    const uint32_t from = (engine->flags & ART_ENGINE_FROM_0) != 0 ? ART_NEUREKA_FROM_0 : 0;
+    const uint32_t length = linear_unit_length(engine, unit);
+    const uint32_t channels = is_1x1 ? length : linear_channels(length);
 
     return (struct art_neureka_shape){
         .mode = engine->mode,
         .bits = engine->bits,
-        .flags = (uint8_t)(ART_NEUREKA_WEIGHT_MEMORY | ART_NEUREKA_PREFETCH | sign),
-        .out_channels = rows,
+        .flags = (uint8_t)(ART_NEUREKA_WEIGHT_MEMORY | ART_NEUREKA_PREFETCH | sign | from),
+        .out_channels = unit->rows,
         .in_channels = channels,
-        .in_pixel_bytes = channels,
-        .out_pixel_bytes = 4 * rows,
+        .in_pixel_bytes = is_1x1 ? engine->depth : channels,
+        .out_pixel_bytes = 4 * unit->rows,
     };
 }
 
@@ -90,7 +93,7 @@ static uint32_t submit_1x1(struct art_neureka_shape *shape, uint32_t tokens, uin
     }
     if (rest > 0) {
         set_size(shape, rest, 1, rest);
-        job = submit(shape, weights, inputs + full * shape->in_channels,
+        job = submit(shape, weights, inputs + full * shape->in_pixel_bytes,
                      sums + full * shape->out_channels);
     }
     return job;
@@ -100,56 +103,15 @@ uint32_t linear_submit(const struct linear_call *call, const struct linear_unit 
                        const struct art_place *codes)
 {
     const struct art_engine_place *engine = call->plan->engine;
+    const uint32_t column = unit->group * linear_group_length(engine);
     const int8_t *inputs = linear_is_arranged(engine, unit->tokens)
                                ? linear_inputs(call, unit)
-                               : call->src->codes + unit->token * engine->depth;
-    const uint32_t weights =
-        weight_offset(codes) + (unit->row - unit->page) * art_engine_row_bytes(engine);
-    struct art_neureka_shape shape = shape_of(engine, unit->rows);
+                               : call->src->codes + unit->token * engine->depth + column;
+    const uint32_t weights = weight_offset(codes) + linear_codes_offset(call, unit);
+    struct art_neureka_shape shape = shape_of(engine, unit);
 
     if (engine->mode == ART_NEUREKA_1X1) {
         return submit_1x1(&shape, unit->tokens, weights, inputs, linear_sums(call, unit));
     }
     return submit_3x3(&shape, unit->tokens, weights, inputs, linear_sums(call, unit));
-}
-
-/* The arrays per row that belong to a unit. */
-static void set_channels(const struct linear_call *call, const struct linear_unit *unit,
-                         const struct art_place *page, struct art_sums *sums)
-{
-    const struct art_engine_place *engine = call->plan->engine;
-    const uint32_t rows = linear_least(call->page_rows, engine->rows - unit->page);
-    struct art_place first = engine->channels;
-
-    if (engine->memory == ART_MEMORY_L3) {
-        first = *page;
-        first.offset_bytes += art_engine_page_channels(engine, rows);
-    }
-    const float *array = (const float *)art_at(&first) + (unit->row - unit->page);
-
-    sums->scales = array;
-    if ((engine->flags & ART_ENGINE_HAS_BIAS) != 0) {
-        array += rows;
-        sums->bias = array;
-    }
-    if ((engine->flags & ART_ENGINE_UNSIGNED) != 0) {
-        sums->corrections = (const int32_t *)(const void *)(array + rows);
-    }
-}
-
-void linear_finish(const struct art_team *team, const struct linear_call *call,
-                   const struct linear_unit *unit, const struct art_place *page)
-{
-    static const uint8_t grid_pixels[ART_ENGINE_GRID_TOKENS] = {0, 3, 12, 15};
-    const uint32_t at = unit->token * call->plan->rows + unit->row;
-    const bool is_grid = call->plan->engine->mode == ART_NEUREKA_3X3;
-    struct art_sums sums = {
-        .sums = linear_sums(call, unit),
-        .pixels = is_grid ? grid_pixels : NULL,
-        .rows = unit->rows,
-    };
-
-    set_channels(call, unit, page, &sums);
-    art_finish_sums(team, &sums, call->src->scales + unit->token, unit->tokens, call->plan->rows,
-                    call->residual ? call->residual + at : NULL, call->out + at);
 }

@@ -19,6 +19,7 @@ struct linear_call {
     uint32_t group_tokens;
     uint32_t page_rows; /* of a page that is not the last; all rows where they are resident */
     uint32_t unit_rows;
+    uint32_t groups; /* of the depth */
 };
 
 /* Rows are counted from the engine's first one. */
@@ -29,6 +30,7 @@ struct linear_unit {
     uint32_t rows;
     uint32_t token;
     uint32_t tokens;
+    uint32_t group; /* of the depth */
 };
 
 static inline uint32_t linear_least(uint32_t one, uint32_t other)
@@ -36,11 +38,32 @@ static inline uint32_t linear_least(uint32_t one, uint32_t other)
     return one < other ? one : other;
 }
 
-/* Channels of the 3 x 3 pixels that a token's codes fill. */
-static inline uint32_t linear_channels(const struct art_engine_place *engine)
+/* Channels of the 3 x 3 pixels that so many codes fill. */
+static inline uint32_t linear_channels(uint32_t length)
 {
-    return (engine->depth + LINEAR_TAPS - 1) / LINEAR_TAPS;
+    return (length + LINEAR_TAPS - 1) / LINEAR_TAPS;
 }
+
+/* Columns of a group that is not the last. */
+static inline uint32_t linear_group_length(const struct art_engine_place *engine)
+{
+    return engine->group == 0 ? engine->depth : linear_least(engine->group, engine->depth);
+}
+
+/* Columns of the unit's group. */
+static inline uint32_t linear_unit_length(const struct art_engine_place *engine,
+                                          const struct linear_unit *unit)
+{
+    const uint32_t length = linear_group_length(engine);
+
+    return linear_least(length, engine->depth - unit->group * length);
+}
+
+/* Bytes of a row's codes of so many columns. */
+uint32_t linear_codes_bytes(const struct art_engine_place *engine, uint32_t length);
+
+/* Where a unit's codes start, from the first byte of its page. */
+uint32_t linear_codes_offset(const struct linear_call *call, const struct linear_unit *unit);
 
 /* The first unit. */
 struct linear_unit linear_first_unit(const struct linear_call *call);
@@ -54,6 +77,9 @@ bool linear_starts_page(const struct linear_call *call, const struct linear_unit
 
 /* Where a unit's sums lie. */
 int32_t *linear_sums(const struct linear_call *call, const struct linear_unit *unit);
+
+/* Where the terms of the depth's groups are added up. */
+float *linear_totals(const struct linear_call *call);
 
 /* Where a unit's arranged inputs lie. */
 int8_t *linear_inputs(const struct linear_call *call, const struct linear_unit *unit);

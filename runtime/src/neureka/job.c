@@ -67,6 +67,8 @@ void art_neureka_job(const struct art_neureka_shape *shape, uint32_t weights, ui
     registers[NEUREKA_WEIGHT_CHANNEL_STRIDE] =
         NEUREKA_WORD_BYTES * words * tiles(shape->in_channels, in_size);
     set_tiles(shape, in_size, is_1x1 ? 0 : NEUREKA_BORDER, registers);
-    registers[NEUREKA_WEIGHT_OFFSET] = 0u - (1u << (shape->bits - 1));
+    if ((shape->flags & ART_NEUREKA_FROM_0) == 0) {
+        registers[NEUREKA_WEIGHT_OFFSET] = 0u - (1u << (shape->bits - 1));
+    }
     registers[NEUREKA_CONFIG] = config(shape);
 }

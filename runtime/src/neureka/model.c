@@ -56,7 +56,7 @@ static bool decode(const uint32_t *registers, struct neureka_job *job)
     const uint32_t words = (job->is_1x1 ? 1 : job->bits) * job->in_tiles;
     return job->out_channels > 0 && job->in_channels > 0 && job->out_rows > 0 &&
            job->out_cols > 0 && job->channel_bytes == words * NEUREKA_WORD_BYTES &&
-           job->weight_offset == 0u - (1u << (job->bits - 1));
+           (job->weight_offset == 0 || job->weight_offset == 0u - (1u << (job->bits - 1)));
 }
 
 static bool fits(uint64_t first, uint64_t bytes, uint64_t size)

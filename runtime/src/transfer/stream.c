@@ -108,7 +108,8 @@ static void give_page(struct pass *pass, const struct art_engine_place *engine, 
                       uint32_t rows)
 {
     const uint32_t row_bytes = art_engine_row_bytes(engine);
-    const uint32_t channels = art_engine_page_channels(engine, rows);
+    uint32_t from = engine->channels.offset_bytes;
+    uint32_t to = art_engine_page_channels(engine, rows);
     struct art_transfer transfer = {
         .from_memory = ART_MEMORY_L3,
         .from_bytes = engine->offset_bytes + first * row_bytes,
@@ -116,10 +117,16 @@ static void give_page(struct pass *pass, const struct art_engine_place *engine, 
     };
 
     give_part(pass, transfer, 0);
-    transfer.bytes = 4 * rows;
-    for (uint32_t array = 0; array < art_engine_channel_arrays(engine); array++) {
-        transfer.from_bytes = engine->channels.offset_bytes + 4 * (array * engine->rows + first);
-        give_part(pass, transfer, channels + array * 4 * rows);
+    for (uint32_t i = 0; i < ART_ENGINE_ARRAYS; i++) {
+        const enum art_engine_array array = (enum art_engine_array)i;
+
+        transfer.from_bytes = from + art_engine_array_bytes(engine, array, first);
+        transfer.bytes = art_engine_array_bytes(engine, array, rows);
+        if (transfer.bytes > 0) {
+            give_part(pass, transfer, to);
+        }
+        from += art_engine_array_bytes(engine, array, engine->rows);
+        to += transfer.bytes;
     }
 }
 

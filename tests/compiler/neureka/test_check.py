@@ -125,7 +125,7 @@ def test_hundreds_of_corrupted_images_are_caught() -> None:
         (Register.FILTER_MASK, 1, "FILTER_MASK"),
         (Register.PADDING, 1 << 28, "PADDING"),
         (Register.INPUT_ROW_STRIDE, 1 << 31, "negative"),
-        (Register.WEIGHT_OFFSET, 0, "weight offset"),
+        (Register.WEIGHT_OFFSET, 1, "weight offset"),
         (Register.WEIGHT_CHANNEL_STRIDE, 32, "do not follow"),
         (Register.WEIGHTS, 48, "aligned to 32"),
         (Register.WEIGHTS, CHIP.mram_bytes - 32, "both halves"),

@@ -24,7 +24,7 @@ from kernel_cases import (
     silu_mul_case,
 )
 
-from aretusa.cost import attention, kernels, products
+from aretusa.cost import attention, groups, kernels, products
 from aretusa.ir.types import DenseType
 from aretusa.neureka.linear import Engine
 
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from aretusa.cost.calls import KernelCall
 
-FINISH_SUMS: Final = 100  # CASE_FINISH_SUMS of mix_harness.c
+FINISH_SUMS: Final = 100  # the cases of mix_harness.c
+ADD_GROUP_SUMS: Final = 101
+FINISH_TOTALS: Final = 102
 # Bits, group, whether there are minimums.
 FORMS: Final = (
     (8, 0, False),
@@ -69,6 +71,8 @@ HEADS: Final = {**dict.fromkeys((0, 1, 2), "tables"), 3: "src", 4: "out", 5: "ou
 APPEND: Final = {**dict.fromkeys((0, 1, 2), "tables"), 3: "src"}
 ATTENTION: Final = {0: "query", 1: "query", 2: "out"}
 LOGITS: Final = {0: "logits", 1: "own", 2: "own"}
+GROUP_SUMS: Final = {0: "sums", 1: "scales", 2: "scales", 3: "own", 4: "totals"}
+TOTALS: Final = {0: "totals", 1: "scales", 2: "own", 3: "residual", 4: "out"}
 SUMS: Final = {0: "sums", 1: "scales", 2: "scales", 3: "own", 4: "residual", 5: "out"}
 
 
@@ -125,6 +129,64 @@ def finish_sample(rows: int, tokens: int, *, has_bias: bool, has_residual: bool)
         ),
         operands=SUMS,
     )
+
+
+def add_group_sample(rows: int, tokens: int, count: int, code_runs: int) -> Sample:
+    """art_add_group_sums of a group that is not the first."""
+    rng = np.random.default_rng(rows)
+    numbers = rng.uniform(0, 1, (2, rows, count)).astype(np.float16)
+    arrays = [
+        rng.integers(-(10**6), 10**6, (tokens, rows)).astype(np.int32),
+        numbers[0],
+        numbers[1] if code_runs else None,
+        rng.integers(-(10**3), 10**3, (tokens, max(code_runs, 1))).astype(np.int32),
+        normal(rng, tokens, rows),
+    ]
+    return Sample(
+        case=Case(
+            name=f"add_group_sums {tokens}x{rows}",
+            kernel=cast("Kernel", ADD_GROUP_SUMS),
+            params=[rows, tokens, count, code_runs],
+            arrays=arrays,
+        ),
+        call=lambda cores: groups.add_group_call(
+            cores, rows=rows, tokens=tokens, code_runs=code_runs
+        ),
+        operands=GROUP_SUMS,
+    )
+
+
+def totals_sample(rows: int, tokens: int, *, has_bias: bool, has_residual: bool) -> Sample:
+    """art_finish_totals."""
+    rng = np.random.default_rng(rows)
+    arrays = [
+        normal(rng, tokens, rows),
+        normal(rng, rows) if has_bias else None,
+        normal(rng, tokens),
+        normal(rng, tokens, rows) if has_residual else None,
+        normal(rng, tokens, rows),
+    ]
+    return Sample(
+        case=Case(
+            name=f"finish_totals {tokens}x{rows}",
+            kernel=cast("Kernel", FINISH_TOTALS),
+            params=[rows, tokens],
+            arrays=arrays,
+        ),
+        call=lambda cores: groups.finish_totals_call(
+            cores, rows=rows, tokens=tokens, has_bias=has_bias, has_residual=has_residual
+        ),
+        operands=TOTALS,
+    )
+
+
+def finish_samples(rows: int, tokens: int) -> Iterator[Sample]:
+    """What follows the jobs of the engine."""
+    for option in range(4):
+        yield finish_sample(rows, tokens, has_bias=option > 1, has_residual=option % 2 == 1)
+        yield totals_sample(rows, tokens, has_bias=option > 1, has_residual=option % 2 == 1)
+    for runs in (0, 1, 2, 4):
+        yield add_group_sample(rows, tokens, 5, runs)
 
 
 def embed_sample(depth: int, tokens: int, form: tuple[int, int, bool]) -> Sample:
@@ -257,8 +319,7 @@ def fitted_samples() -> Iterator[Sample]:
         product(FORMS, ((64, 64), (8, 256), (136, 96), (72, 100), (64, 45)), (1, 2, 3))
     )
     for rows, tokens in product((8, 84, 200, 576), (1, 2, 5)):
-        for option in range(4):
-            yield finish_sample(rows, tokens, has_bias=option > 1, has_residual=option % 2 == 1)
+        yield from finish_samples(rows, tokens)
     for form, depth, tokens in product(FORMS, (64, 100, 256, 300), (1, 3, 9)):
         yield embed_sample(depth, tokens, form)
     for engine, bits, depth in product(ENGINES, (2, 5, 8), (64, 100, 252, 300)):
@@ -302,8 +363,8 @@ def held_out_samples() -> Iterator[Sample]:
     for depth, tokens in ((252, 1), (252, 3), (756, 1), (161, 7)):
         yield from row_samples(depth, tokens)
     for option in range(4):
-        yield finish_sample(243, 3, has_bias=option > 1, has_residual=option % 2 == 1)
         yield from head_samples(3, 7, 44, has_norm=option > 1, has_rope=option % 2 == 1)
+    yield from finish_samples(243, 3)
     yield attention_sample(1, 9, 3, 28, 127, 256)
     yield attention_sample(7, 6, 3, 36, 21, 48, 32)
     yield attention_sample(5, 4, 2, 44, 60, 70, 32, 2 * 560)

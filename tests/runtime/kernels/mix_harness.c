@@ -20,7 +20,7 @@
 #define END_TURN() READ_COUNTER(mcycle)
 #define PAUSE_OR_RESUME() READ_COUNTER(instret)
 
-enum { CASE_FINISH_SUMS = 100 };
+enum { CASE_FINISH_SUMS = 100, CASE_ADD_GROUP_SUMS = 101, CASE_FINISH_TOTALS = 102 };
 enum { FINISHER_PASS = 0x5555, FINISHER_FAIL = 0x3333, TRAPPED = 47 };
 enum { STACK_WORDS = 4096, SAVED_WORDS = 28 };
 
@@ -93,18 +93,56 @@ void art_platform_barrier(const struct art_team *team)
     next_core();
 }
 
-/* art_finish_sums is no case of the kernels' own tests: it has the arrays sums, scales, bias,
- * scales of the tokens, residual, out. */
-static void run_any(const struct art_team *team, const struct test_case *test, void *const *arrays)
+/* Arrays: sums, scales, bias, scales of the tokens, residual, out. */
+static void finish_sums(const struct art_team *team, const struct test_case *test,
+                        void *const *arrays)
 {
-    if (test->kernel != CASE_FINISH_SUMS) {
-        run_case(team, test, arrays);
-        return;
-    }
     const uint32_t rows = test->params[0];
     const struct art_sums sums = {
         .sums = arrays[0], .scales = arrays[1], .bias = arrays[2], .rows = rows};
     art_finish_sums(team, &sums, arrays[3], test->params[1], rows, arrays[4], arrays[5]);
+}
+
+/* Arrays: sums, scales, minimums, sums of the codes, totals. */
+static void add_group_sums(const struct art_team *team, const struct test_case *test,
+                           void *const *arrays)
+{
+    const struct art_group_sums sums = {.sums = arrays[0],
+                                        .scales = arrays[1],
+                                        .minimums = arrays[2],
+                                        .code_sums = arrays[3],
+                                        .code_runs = test->params[3],
+                                        .code_runs_stride = test->params[3],
+                                        .rows = test->params[0],
+                                        .groups = test->params[2]};
+    art_add_group_sums(team, &sums, test->params[1], arrays[4]);
+}
+
+/* Arrays: totals, bias, scales of the tokens, residual, out. */
+static void finish_totals(const struct art_team *team, const struct test_case *test,
+                          void *const *arrays)
+{
+    const uint32_t rows = test->params[0];
+    const struct art_totals totals = {.totals = arrays[0], .bias = arrays[1], .rows = rows};
+    art_finish_totals(team, &totals, arrays[2], test->params[1], rows, arrays[3], arrays[4]);
+}
+
+/* The finishes are no cases of the kernels' own tests. */
+static void run_any(const struct art_team *team, const struct test_case *test, void *const *arrays)
+{
+    switch (test->kernel) {
+    case CASE_FINISH_SUMS:
+        finish_sums(team, test, arrays);
+        break;
+    case CASE_ADD_GROUP_SUMS:
+        add_group_sums(team, test, arrays);
+        break;
+    case CASE_FINISH_TOTALS:
+        finish_totals(team, test, arrays);
+        break;
+    default:
+        run_case(team, test, arrays);
+    }
 }
 
 static _Noreturn void core_main(void)

@@ -88,41 +88,67 @@ class EnginePart:
     bits: int
     has_bias: bool
     is_unsigned: bool = False
-    codes: I8 | None = None  # [rows, depth]
-    scales: F32 | None = None
+    group: int = 0
+    has_minimum: bool = False
+    band_rows: int = 0
+    codes: I8 | None = None  # [rows, depth]; without a sign where there are minimums
+    scales: NDArray[np.floating] | None = None
+    minimums: NDArray[np.float16] | None = None
     bias: F32 | None = None
 
     def filled(self, rng: np.random.Generator, depth: int) -> EnginePart:
         """With random weights, the lowest and highest code among them."""
-        half = 1 << (self.bits - 1)
-        codes = rng.integers(-half, half, (self.rows, depth)).astype(np.int8)
-        codes.flat[0], codes.flat[-1] = -half, half - 1
-        scales = rng.uniform(1e-4, 1e-2, self.rows).astype(np.float32)
+        first = 0 if self.has_minimum else -(1 << (self.bits - 1))
+        last = first + (1 << self.bits) - 1
+        codes = rng.integers(first, last, (self.rows, depth), endpoint=True).astype(np.int8)
+        codes.flat[0], codes.flat[-1] = first, last
+        shape = (self.rows, len(self.columns(depth))) if self.group else (self.rows,)
+        scales = rng.uniform(1e-4, 1e-2, shape).astype(np.float16 if self.group else np.float32)
+        minimums = normal(rng, *shape).astype(np.float16) if self.has_minimum else None
         bias = normal(rng, self.rows) if self.has_bias else None
-        return replace(self, codes=codes, scales=scales, bias=bias)
+        return replace(self, codes=codes, scales=scales, minimums=minimums, bias=bias)
+
+    def columns(self, depth: int) -> list[slice]:
+        """The columns of each group."""
+        length = self.group or depth
+        return [slice(at, min(at + length, depth)) for at in range(0, depth, length)]
 
     def row_bytes(self, depth: int) -> int:
         """Codes of one row."""
+        lengths = [columns.stop - columns.start for columns in self.columns(depth)]
         if self.mode is Mode.DENSE_1X1:
-            return packed_1x1_bytes(1, depth)
-        return packed_gemv_3x3_bytes(1, depth, self.bits)
+            return sum(packed_1x1_bytes(1, length) for length in lengths)
+        return sum(packed_gemv_3x3_bytes(1, length, self.bits) for length in lengths)
 
     def page_bytes(self, rows: int, depth: int) -> int:
         """A page of some of the rows."""
-        arrays = 1 + self.has_bias + self.is_unsigned
-        return aligned(rows * self.row_bytes(depth)) + 4 * rows * arrays
+        scales = 2 * rows * len(self.columns(depth)) if self.group else 4 * rows
+        scales = -(-scales // 4) * 4 * (1 + self.has_minimum)
+        arrays = 4 * rows * (self.has_bias + self.is_unsigned)
+        return aligned(rows * self.row_bytes(depth)) + scales + arrays
 
     def words(self) -> bytes:
-        """The codes."""
+        """The codes: with groups the matrix of each group, one band of rows after the other."""
         assert self.codes is not None
         pack = pack_1x1 if self.mode is Mode.DENSE_1X1 else pack_gemv_3x3
-        return pack(self.codes, self.bits).tobytes()
+        step = self.band_rows if self.group else self.rows
+        return b"".join(
+            pack(
+                self.codes[row : row + step, columns], self.bits, from_zero=self.has_minimum
+            ).tobytes()
+            for row in range(0, self.rows, step)
+            for columns in self.columns(self.codes.shape[1])
+        )
 
     def channels(self) -> bytes:
-        """Scales, bias, corrections."""
+        """Scales, minimums, bias, corrections."""
         assert self.codes is not None
         assert self.scales is not None
         data = self.scales.tobytes()
+        data += bytes(-len(data) % 4)
+        if self.minimums is not None:
+            data += self.minimums.tobytes()
+            data += bytes(-len(data) % 4)
         if self.bias is not None:
             data += self.bias.tobytes()
         if self.is_unsigned:
@@ -133,15 +159,22 @@ class EnginePart:
         """struct art_engine_place."""
         assert self.codes is not None
         flags = self.has_bias | self.is_unsigned << 1
+        flags |= self.has_minimum << 2 | self.has_minimum << 3
         head = self.mode | self.bits << 8 | flags << 16 | memory << 24
-        return [head, self.rows, self.codes.shape[1], offset, home, channels]
+        groups = self.group | self.band_rows << 16
+        return [head, groups, self.rows, self.codes.shape[1], offset, home, channels]
 
     def apply(self, codes: I8, scales: F32, residual: F32 | None) -> F32:
         """The results."""
         assert self.codes is not None
         assert self.scales is not None
         matrix = QuantisedMatrix(
-            codes=self.codes, scales=self.scales, minimums=None, bits=self.bits, group=0, zero=0
+            codes=self.codes,
+            scales=self.scales,
+            minimums=self.minimums,
+            bits=self.bits,
+            group=self.group,
+            zero=0,
         )
         return linear(matrix, codes, scales, self.bias, residual)
 
@@ -155,7 +188,7 @@ class EnginePart:
         """One buffer of arranged inputs, for up to that many tokens."""
         if self.mode is Mode.DENSE_1X1:
             return depth * min(tokens, TOKENS_1X1) if self.is_unsigned else 0
-        image = 9 * -(-depth // 9)
+        image = 9 * -(-min(depth, self.group or depth) // 9)
         if tokens == 1:
             return image if self.is_unsigned else 0
         return (2 if tokens == 2 else 4) * image

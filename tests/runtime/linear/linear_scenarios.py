@@ -80,7 +80,8 @@ class OpSpec:
     @property
     def scratch_bytes(self) -> int:
         """art_linear_scratch_bytes."""
-        return 2 * (aligned(self.sums_bytes) + aligned(self.input_bytes))
+        has_groups = self.engine is not None and self.engine.group > 0
+        return (2 + has_groups) * aligned(self.sums_bytes) + 2 * aligned(self.input_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

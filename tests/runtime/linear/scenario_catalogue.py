@@ -26,6 +26,7 @@ TOKENS: Final = (1, 2, 3, 4, 5, 8, 9, 13, 36, 37, 6, 7, 35)
 HOMES: Final = (Memory.L2, Memory.SRAM, Memory.MRAM, Memory.L3)
 ENGINE_HOMES: Final = (Memory.MRAM, Memory.SRAM, Memory.L3)
 SCENARIOS: Final = 78
+GROUPED: Final = 48  # scenarios behind those, in which every engine has groups along the depth
 MACS: Final = 1 << 21  # of one op, at most
 
 
@@ -56,6 +57,19 @@ def _engine(rng: np.random.Generator, index: int, rows: int) -> EnginePart:
     )
 
 
+def _grouped(rng: np.random.Generator, index: int, rows: int) -> EnginePart:
+    """With minimums now and then; bands of one tile, of two, or of all rows."""
+    return EnginePart(
+        rows=rows,
+        mode=Mode.DENSE_1X1 if index % 2 else Mode.DENSE_3X3,
+        bits=(4, 8, 4)[index // 2 % 3],
+        has_bias=rng.random() < 0.5,
+        group=(32, 64, 128)[index // 3 % 3],
+        has_minimum=index // 2 % 3 == 2,
+        band_rows=32 * _one_of(rng, 1, 2, -(-rows // 32)),
+    )
+
+
 def _tile_rows(rng: np.random.Generator, rows: int) -> int:
     """From one block to all rows, which need not be whole blocks."""
     blocks = -(-rows // 8)
@@ -68,12 +82,27 @@ def _sums_bytes(rng: np.random.Generator, engine: EnginePart, tokens: int) -> in
     return 4 * engine.pixels(tokens) * _one_of(rng, least, most, _between(rng, least, most))
 
 
-def op_spec(rng: np.random.Generator, index: int, kind: int, layers: int, tokens: int) -> OpSpec:
+def _slice_rows(rng: np.random.Generator, engine: EnginePart | None) -> int:
+    """Tiles of output channels, or bands."""
+    step = 32 if engine is None or not engine.group else engine.band_rows
+    return step * _between(rng, 1, 4)
+
+
+def op_spec(
+    rng: np.random.Generator,
+    index: int,
+    kind: int,
+    layers: int,
+    tokens: int,
+    *,
+    has_groups: bool = False,
+) -> OpSpec:
     """A layer on the engine, on the cluster, or on both."""
     place = index % 3
     depth = _one_of(rng, _between(rng, 1, 40), _between(rng, 40, 330), 252, 288)
     limit = max(40, min(110, MACS // (depth * tokens)))
-    engine = _engine(rng, index, _between(rng, 1, limit)) if place != 0 else None
+    make = _grouped if has_groups else _engine
+    engine = make(rng, index, _between(rng, 1, limit)) if place != 0 else None
     cluster = _cluster(rng, index, _between(rng, 1, limit)) if place != 1 else None
     return OpSpec(
         kind=kind,
@@ -83,7 +112,7 @@ def op_spec(rng: np.random.Generator, index: int, kind: int, layers: int, tokens
         engine_memories=() if engine is None else _homes(rng, layers, ENGINE_HOMES),
         cluster_memories=() if cluster is None else _homes(rng, layers, HOMES),
         tile_rows=0 if cluster is None else _tile_rows(rng, cluster.rows),
-        slice_rows=32 * _between(rng, 1, 4),
+        slice_rows=_slice_rows(rng, engine),
         block_rows=32 * _one_of(rng, 1, 2, 8),
         sums_bytes=0 if engine is None else _sums_bytes(rng, engine, tokens),
         input_bytes=0 if engine is None else engine.input_bytes(tokens, depth),
@@ -92,6 +121,7 @@ def op_spec(rng: np.random.Generator, index: int, kind: int, layers: int, tokens
 
 def scenario_spec(index: int) -> ScenarioSpec:
     """One or two kinds of one to three ops, in three or four layers, decoded after a chunk."""
+    has_groups = index >= SCENARIOS
     rng = np.random.default_rng(index)
     tokens = TOKENS[index % len(TOKENS)]
     layers = ((0, 0), (1, 0), (0, 1), (1, 1))[: 3 + index % 2]
@@ -100,7 +130,7 @@ def scenario_spec(index: int) -> ScenarioSpec:
     kinds = sorted({kind for kind, _ in layers})
     count = {kind: sum(1 for other, _ in layers if other == kind) for kind in kinds}
     ops = [
-        op_spec(rng, index + 5 * kind + nth, kind, count[kind], tokens)
+        op_spec(rng, index + 5 * kind + nth, kind, count[kind], tokens, has_groups=has_groups)
         for kind in kinds
         for nth in range(1 + (index + kind) % 3)
     ]
@@ -117,4 +147,6 @@ def scenario_spec(index: int) -> ScenarioSpec:
 
 def catalogue(step: int = 1) -> list[Scenario]:
     """Every step-th scenario."""
-    return [build_scenario(scenario_spec(index), index) for index in range(0, SCENARIOS, step)]
+    return [
+        build_scenario(scenario_spec(index), index) for index in range(0, SCENARIOS + GROUPED, step)
+    ]
