@@ -129,9 +129,7 @@ class EngineUnits:
         memory = MemoryId.L3 if is_paged else MemoryId.MRAM
         flags = piece.has_bias | piece.is_unsigned << 1
         self.library.set_engine(mode, piece.bits, flags, int(memory), piece.rows, piece.depth)
-        self.library.set_plan(
-            plan.slice_rows, plan.block_rows, plan.sums_bytes, plan.input_bytes
-        )
+        self.library.set_plan(plan.slice_rows, plan.block_rows, plan.sums_bytes, plan.input_bytes)
 
     def sizes(
         self, plan: LinearPlan, piece: EnginePiece, tokens: int, *, is_paged: bool

@@ -7,27 +7,35 @@ from typing import TYPE_CHECKING
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
+    from aretusa.neureka.linear import Engine
     from aretusa.plan.choice import Item, Option, Problem
 
 
 def first_fit(problem: Problem) -> tuple[int, ...] | None:
-    """An option per item, or None if one finds no room. What is left of a memory never grows."""
+    """An option per item, or None if one finds no room. What is left of a memory never grows.
+
+    Equal items run on the engine of the first of them.
+    """
     free = dict(problem.free_bytes)
     chosen = [0] * len(problem.items)
+    engines: dict[tuple[str, tuple[Option, ...]], Engine | None] = {}
     is_paged = False
     for number in sorted(range(len(problem.items)), key=lambda i: (_can_leave(problem, i), i)):
         item = problem.items[number]
+        kind = (item.role, item.options)
         found = next(
             (
                 index
                 for index in _by_speed(item)
-                if _has_room(item.options[index], free, problem, is_paged=is_paged)
+                if engines.get(kind, item.options[index].engine) == item.options[index].engine
+                and _has_room(item.options[index], free, problem, is_paged=is_paged)
             ),
             None,
         )
         if found is None:
             return None
         option = item.options[found]
+        engines[kind] = option.engine
         for memory, size in option.usage:
             free[memory] -= size
         if option.is_paged and not is_paged:

@@ -21,43 +21,49 @@ if TYPE_CHECKING:
     from aretusa.plan.classes import ItemClass
 
 DETERMINISTIC_LIMIT: Final = 20.0  # of the solver's own clock, about seconds
+QUICK_LIMIT: Final = 0.1
 GOOD_GAP: Final = 0.001  # a proof this close is good enough
 
 
 def first_answer(problem: Problem) -> Answer | None:
-    """What first fit finds, at once; the solver's answer where it finds nothing."""
-    greedy = first_fit(problem)
-    if greedy is None:
-        return solve(problem)
-    cycles = problem.load(greedy).cycles
+    """A good choice soon, to compare problems by; as `solve` where first fit finds none."""
+    return solve(problem, limit=QUICK_LIMIT)
+
+
+def solve(problem: Problem, *, limit: float = DETERMINISTIC_LIMIT) -> Answer | None:
+    """The best choice, or None if there is none.
+
+    What first fit found is the answer if the limit came before a better one; if first fit found
+    nothing there is more time, and then a SolverError.
+    """
+    known = _first_fit_answer(problem)
+    if known is not None and known.gap <= GOOD_GAP:
+        return known
+    if known is None:
+        return _Model(problem).solve(None, max(limit, DETERMINISTIC_LIMIT))
+    try:
+        found = _Model(problem).solve(known.chosen, limit)
+    except SolverError:
+        return known
+    assert found is not None, "the solver excludes what first fit found"
+    better = found if found.objective_cycles <= known.objective_cycles else known
+    return replace(better, first_fit_cycles=known.objective_cycles)
+
+
+def _first_fit_answer(problem: Problem) -> Answer | None:
+    """What first fit finds, at once."""
+    chosen = first_fit(problem)
+    if chosen is None:
+        return None
+    cycles = problem.load(chosen).cycles
     bound = min(cycles, _least_cycles(problem))
     return Answer(
-        chosen=greedy,
+        chosen=chosen,
         objective_cycles=cycles,
         bound_cycles=bound,
         status=_status(cycles, bound),
         first_fit_cycles=cycles,
     )
-
-
-def solve(problem: Problem, *, limit: float = DETERMINISTIC_LIMIT) -> Answer | None:
-    """The best choice, or None if there is none. Raises SolverError if the limit came first."""
-    greedy = first_fit(problem)
-    least = _least_cycles(problem)
-    if greedy is not None:
-        cycles = problem.load(greedy).cycles
-        if cycles - least <= GOOD_GAP * cycles:
-            return Answer(
-                chosen=greedy,
-                objective_cycles=cycles,
-                bound_cycles=least,
-                status=_status(cycles, least),
-                first_fit_cycles=cycles,
-            )
-    answer = _Model(problem).solve(greedy, limit)
-    if answer is None or greedy is None:
-        return answer
-    return replace(answer, first_fit_cycles=problem.load(greedy).cycles)
 
 
 def _least_cycles(problem: Problem) -> int:
