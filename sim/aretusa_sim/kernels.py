@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aretusa.cost.attention import AttentionShape, attention_call
 from aretusa.cost.calls import KernelCall, Phase
+from aretusa.cost.groups import add_group_call, finish_totals_call
 from aretusa.cost.kernels import (
     argmax_call,
     cache_append_call,
@@ -20,6 +21,7 @@ from aretusa.cost.kernels import (
 )
 from aretusa.cost.products import linear_call
 from aretusa.ir import ops
+from aretusa.ir.types import SUM_RUN
 from aretusa.neureka.registers import Mode
 from aretusa.quantization.schemes import container_bits
 
@@ -47,6 +49,10 @@ def counted_work(call: OpCall, touch: Touch) -> list[Counted]:
             return [(found, found.phases[PHASES[touch.phase.rpartition(" ")[2]]])]
         case ops.HeadsQuantise() | ops.CacheAppend():
             return _first(_heads(call, touch))
+        case ops.Linear() if touch.phase == "linear group":
+            return _first(_group(call, touch))
+        case ops.Linear() as op if touch.phase == "linear last group":
+            return _first(_group(call, touch)) + _first(_totals(call, op, touch))
         case ops.Linear() as op:
             return _first(_linear(call, op, touch))
         case ops.Embed():
@@ -171,6 +177,32 @@ def _linear(call: OpCall, op: ops.Linear, touch: Touch) -> KernelCall:
             return _inputs(call, touch)
         case _:
             raise UnknownPhaseError(f"a linear layer: {touch.phase}")
+
+
+def _group(call: OpCall, touch: Touch) -> KernelCall:
+    """The terms of a group of the depth, of which `touch.depth` is the length."""
+    runs = ceil_div(touch.depth, SUM_RUN) if call.matrix.type.has_minimum else 0
+    return add_group_call(
+        call.cores,
+        rows=touch.rows,
+        tokens=touch.tokens,
+        code_runs=runs,
+        scales=call.channels_home,
+    )
+
+
+def _totals(call: OpCall, op: ops.Linear, touch: Touch) -> KernelCall:
+    """All groups' terms, made results."""
+    return finish_totals_call(
+        call.cores,
+        rows=touch.rows,
+        tokens=touch.tokens,
+        has_bias=call.matrix.has_bias,
+        has_residual=op.residual is not None,
+        scales=call.channels_home,
+        residual=call.home(op.residual),
+        out=call.home(op.out),
+    )
 
 
 def _inputs(call: OpCall, touch: Touch) -> KernelCall:

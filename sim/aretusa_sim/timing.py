@@ -29,6 +29,16 @@ class RowTiming:
     stalls: list[int] = field(default_factory=lambda: [0, 0, 0])
     activity: Activity = field(default_factory=Activity)
 
+    def add(self, other: RowTiming) -> None:
+        """Both together."""
+        self.cycles += other.cycles
+        self.working += other.working
+        self.giving += other.giving
+        self.at_barriers += other.at_barriers
+        for cause, cycles in enumerate(other.stalls):
+            self.stalls[cause] += cycles
+        self.activity.add(other.activity)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTiming:

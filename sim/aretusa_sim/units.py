@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aretusa.trace.event import Queue
+
+if TYPE_CHECKING:
+    from aretusa_sim.results import UnitKey
 
 
 class Unit(IntEnum):
@@ -18,11 +21,12 @@ class Unit(IntEnum):
     CLUSTER = 4  # the eight cores between two barriers
 
     @property
-    def key(self) -> str:
+    def key(self) -> UnitKey:
         """Name in results."""
-        return {"engine": "n-eureka", "link": "off-chip"}.get(
-            self.name.lower(), self.name.lower().replace("_", "-")
-        )
+        return _KEYS[self]
+
+
+_KEYS: Final[tuple[UnitKey, ...]] = ("n-eureka", "dma-in", "dma-out", "off-chip", "cluster")
 
 
 class Cause(IntEnum):

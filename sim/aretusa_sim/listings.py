@@ -1,0 +1,105 @@
+"""The listing of a build directory, and of a plan under another clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from aretusa.manifest import TARGET_FILE
+from aretusa.memory.body import bodies
+from aretusa.memory.contents import TOKENIZER, WORKSPACE, RegionKind
+from aretusa.memory.plan import MemoryPlan, Region
+from aretusa.memory.working_set import Ring, WorkingSet
+from aretusa.schedule.roll import roll
+from aretusa.target.description import MemoryId
+from aretusa.target.load import load_target
+from aretusa.trace.listing import listing
+
+if TYPE_CHECKING:
+    from aretusa.ir.graph import Graph
+    from aretusa.manifest import Manifest, RegionRecord, RingRecord
+    from aretusa.memory.body import Body
+    from aretusa.plan.make import Plan
+    from aretusa.program import Program
+    from aretusa.schedule.roll import RolledGraph
+    from aretusa.target.description import Target
+    from aretusa.trace.listing import Listing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a listing takes from the request of a plan."""
+
+    target: Target
+    tokenizer_bytes: int
+    workspace_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """What it takes from a plan."""
+
+    request: _Asked
+    graph: Graph
+    rolled: RolledGraph
+    bodies: tuple[Body, ...]
+    memory: MemoryPlan
+    working: WorkingSet
+
+
+def built_listing(program: Program) -> Listing:
+    """The numbers of a build, from its files alone."""
+    manifest, graph = program.manifest, program.graph
+    target = load_target(str(program.build / TARGET_FILE))
+    working, rolled = _working(manifest), roll(graph)
+    regions = tuple(map(_region, manifest.regions))
+    sizes = {region.name: region.size_bytes for region in regions}
+    decided = _Decided(
+        request=_Asked(
+            target=target,
+            tokenizer_bytes=sizes.get(TOKENIZER, 0),
+            workspace_bytes=sizes.get(WORKSPACE, 0),
+        ),
+        graph=graph,
+        rolled=rolled,
+        bodies=tuple(bodies(graph, rolled, working, is_unsigned=not target.has_signed_input)),
+        memory=MemoryPlan(target=target, working=working, regions=regions),
+        working=working,
+    )
+    return listing(cast("Plan", decided))
+
+
+def with_clock(listed: Listing, clock_hz: int | None) -> Listing:
+    """The same with the cluster at another frequency; that of the off-chip link stays."""
+    if clock_hz is None:
+        return listed
+    clock = replace(listed.target.clock, cluster_hz=clock_hz)
+    return replace(listed, target=replace(listed.target, clock=clock))
+
+
+def _working(manifest: Manifest) -> WorkingSet:
+    working = manifest.working
+    return WorkingSet(
+        chunk=manifest.options.chunk,
+        tiles=_ring(MemoryId.L1, working.tiles),
+        pages=_ring(MemoryId.SRAM, working.pages),
+        sums_bytes=working.sums_bytes,
+        scores_bytes=working.scores_bytes,
+        tile_positions=working.tile_positions,
+    )
+
+
+def _ring(memory: MemoryId, ring: RingRecord) -> Ring:
+    return Ring(memory=memory, slots=ring.slots, slot_bytes=ring.slot_bytes)
+
+
+def _region(record: RegionRecord) -> Region:
+    return Region(
+        name=record.name,
+        kind=RegionKind(record.kind),
+        memory=MemoryId[record.memory.upper()],
+        offset_bytes=record.offset_bytes,
+        size_bytes=record.size_bytes,
+        first=record.first,
+        last=record.last,
+    )

@@ -1,0 +1,176 @@
+"""OpInfo: what each row of a simulation is, from the listing alone; and bytes alive by epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aretusa.ir import ops
+from aretusa.memory.contents import RegionKind
+from aretusa.memory.lifetimes import op_label
+from aretusa.target.description import MemoryId
+from aretusa_sim.results import OccupancyResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aretusa.ir.ops import Op
+    from aretusa.trace.listing import Listing, Matrix, Part
+
+OP_NAMES: Final = {
+    ops.Linear: "linear",
+    ops.CachedAttention: "attention",
+    ops.RmsNormQuantise: "rmsnorm",
+    ops.SiluMulQuantise: "silu",
+    ops.HeadsQuantise: "rotate",
+    ops.CacheAppend: "append",
+    ops.Embed: "embed",
+    ops.Quantise: "quantise",
+}
+CLUSTER: Final = "cluster"
+SPLIT: Final = "split"
+CHOICE: Final = "choose token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpInfo:
+    """One op of the whole program; `epoch` counts those of the embedding, each kind, the head."""
+
+    layer: int | None
+    name: str
+    op: str
+    engine: str
+    memory: MemoryId | None
+    bits: int
+    tile_rows: int
+    epoch: int
+
+
+def op_infos(listing: Listing) -> list[OpInfo]:
+    """One for each row of a simulation, in order."""
+    return list(_infos(listing))
+
+
+def _infos(listing: Listing) -> Iterator[OpInfo]:
+    homes = {region.name: region.memory for region in listing.regions}
+    starts = _epoch_starts(listing)
+    for part, row, layer, start in _parts(listing, starts):
+        numbers = [
+            start + number for number, count in enumerate(part.epochs) for _ in range(count)
+        ]
+        for index, op in enumerate(part.ops):
+            yield _info(listing, part, row, index, layer, numbers[index], homes)
+    yield OpInfo(
+        layer=None,
+        name=CHOICE,
+        op="argmax",
+        engine=CLUSTER,
+        memory=homes[listing.graph.logits.name],
+        bits=0,
+        tile_rows=0,
+        epoch=starts[-1] + len(listing.parts[-1].epochs) - 1,
+    )
+
+
+def _parts(listing: Listing, starts: list[int]) -> Iterator[tuple[Part, int, int | None, int]]:
+    yield listing.parts[0], 0, None, starts[0]
+    for layer, (kind, row) in enumerate(listing.order):
+        yield listing.parts[1 + kind], row, layer, starts[1 + kind]
+    yield listing.parts[-1], 0, None, starts[-1]
+
+
+def _epoch_starts(listing: Listing) -> list[int]:
+    starts = [0]
+    for part in listing.parts[:-1]:
+        starts.append(starts[-1] + len(part.epochs))
+    return starts
+
+
+def _info(
+    listing: Listing,
+    part: Part,
+    row: int,
+    index: int,
+    layer: int | None,
+    epoch: int,
+    homes: dict[str, MemoryId],
+) -> OpInfo:
+    op, numbers = part.ops[index], part.linears[index]
+    matrix = _matrix(listing, part, row, op)
+    engine, tile_rows = CLUSTER, 0
+    memory = None if matrix is None else _home(matrix, homes)
+    if isinstance(op, ops.Linear) and matrix is not None and numbers is not None:
+        engine = _engine(op, matrix)
+        is_paged = matrix.engine is not None and memory is MemoryId.L3
+        tile_rows = numbers.slice_rows if is_paged else 0
+        tile_rows = numbers.tile_rows if matrix.rest_rows else tile_rows
+    caches = (*ops.read_caches(op), *ops.written_caches(op))
+    if caches:
+        memory = homes[part.cache(caches[0], row)]
+    return OpInfo(
+        layer=layer,
+        name=_name(op),
+        op=OP_NAMES.get(type(op), type(op).__name__.lower()),
+        engine=engine,
+        memory=memory,
+        bits=matrix.type.bits if isinstance(op, ops.Linear) and matrix is not None else 0,
+        tile_rows=tile_rows,
+        epoch=epoch,
+    )
+
+
+def _name(op: Op) -> str:
+    return op.weight.removesuffix(".weight") if isinstance(op, ops.Linear) else op_label(op)
+
+
+def _matrix(listing: Listing, part: Part, row: int, op: Op) -> Matrix | None:
+    match op:
+        case ops.Linear(weight=role) | ops.Embed(table=role):
+            return listing.matrices[part.weight(role, row)]
+        case _:
+            return None
+
+
+def _home(matrix: Matrix, homes: dict[str, MemoryId]) -> MemoryId:
+    return homes[matrix.name if matrix.engine is None else matrix.engine_region]
+
+
+def _engine(op: ops.Linear, matrix: Matrix) -> str:
+    if matrix.engine is None or op.engine is None:
+        return CLUSTER
+    return SPLIT if matrix.rest_rows else op.engine
+
+
+def epoch_labels(listing: Listing) -> list[str]:
+    """What runs in each epoch, for people."""
+    labels: list[str] = []
+    for number, part in enumerate(listing.parts):
+        where = "layer: " if 0 < number < len(listing.parts) - 1 else ""
+        first = 0
+        for count in part.epochs:
+            labels.append(where + " + ".join(map(op_label, part.ops[first : first + count])))
+            first += count
+    return labels
+
+
+def occupancy(listing: Listing) -> list[OccupancyResult]:
+    """Bytes alive in each epoch: buffers while they are needed, all else always."""
+    epochs = len(epoch_labels(listing))
+    found = []
+    for memory in listing.target.memories:
+        here = [region for region in listing.regions if region.memory is memory.id]
+        alive = [0] * epochs
+        for region in here:
+            is_buffer = region.kind in {RegionKind.BUFFER, RegionKind.RING} and region.last >= 0
+            lives = range(region.first, region.last + 1) if is_buffer else range(epochs)
+            for epoch in lives:
+                alive[epoch] += region.size_bytes
+        found.append(
+            OccupancyResult(
+                memory=memory.id.key,
+                size_bytes=memory.size_bytes,
+                capacity_bytes=memory.capacity_bytes,
+                alive_bytes=alive,
+            )
+        )
+    return found
