@@ -140,7 +140,7 @@ def _time_verdict(what: str, spent: Repeated, goal_s: float) -> Verdict:
         goal=f"< {goal_s:g} s",
         found=f"{spent.best_wall_s:.1f} s (processor {cpu})",
         is_met=is_met,
-        reason=f"It computed for {cpu}, and waited for a core the rest." if waited else "",
+        reason=f"It computed for {cpu}; the rest is waiting: see the load." if waited else "",
     )
 
 

@@ -109,7 +109,7 @@ def test_waiting_for_a_core_is_the_reason_only_where_it_is() -> None:
         next(plan_verdicts(replace(PLANS, costs=(replace(COST, plan=spent),)))).reason
         for spent in (SPENT, waited, worked)
     ]
-    assert reasons == ["", "It computed for 0.8 s, and waited for a core the rest.", ""]
+    assert reasons == ["", "It computed for 0.8 s; the rest is waiting: see the load.", ""]
 
 
 def test_a_choice_worse_than_a_single_engine_misses_its_goal() -> None:
