@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from aretusa.target.description import MemoryId
-from aretusa_sim.units import Unit
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aretusa.target.description import MemoryId
+    from aretusa_sim.units import Unit
 
 WORD_BYTES: Final = 4  # of an access of a core
 Key = TypeVar("Key")

@@ -57,9 +57,7 @@ def estimate(
     if options is None:
         options = CompileOptions(bits=bits, context=context, chunk=chunk, target=target)
     shapes = open_shapes(model)
-    asked = PlanRequest(
-        options=options, prefill_tokens=prefill_tokens, decode_tokens=decode_tokens
-    )
+    asked = PlanRequest(options=options, prefill_tokens=prefill_tokens, decode_tokens=decode_tokens)
     plan = plan_shapes(shapes, asked)
     listed = with_clock(listing(plan), clock_hz)
     simulator = Simulator(listed, has_contention=has_contention, has_intervals=has_intervals)

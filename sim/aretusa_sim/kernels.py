@@ -225,7 +225,7 @@ def _inputs(call: OpCall, touch: Touch) -> KernelCall:
 
 
 def _embed(call: OpCall, touch: Touch) -> KernelCall:
-    """Eight rows; which layout they have depends on the tokens, so most rows of the table decide."""
+    """Eight rows. Which layout they have depends on the tokens: that of most rows is taken."""
     matrix, engine = call.matrix, call.matrix.engine
     mode = None
     if engine is not None and 2 * engine.rows >= matrix.type.rows:

@@ -54,12 +54,9 @@ def op_infos(listing: Listing) -> list[OpInfo]:
 def _infos(listing: Listing) -> Iterator[OpInfo]:
     homes = {region.name: region.memory for region in listing.regions}
     starts = _epoch_starts(listing)
-    for part, row, layer, start in _parts(listing, starts):
-        numbers = [
-            start + number for number, count in enumerate(part.epochs) for _ in range(count)
-        ]
-        for index, op in enumerate(part.ops):
-            yield _info(listing, part, row, index, layer, numbers[index], homes)
+    for place in _places(listing, starts):
+        for index in range(len(place.part.ops)):
+            yield _info(listing, place, index, homes)
     yield OpInfo(
         layer=None,
         name=CHOICE,
@@ -72,11 +69,26 @@ def _infos(listing: Listing) -> Iterator[OpInfo]:
     )
 
 
-def _parts(listing: Listing, starts: list[int]) -> Iterator[tuple[Part, int, int | None, int]]:
-    yield listing.parts[0], 0, None, starts[0]
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A part where it runs: the row of its tables, its layer, and its first epoch."""
+
+    part: Part
+    row: int
+    layer: int | None
+    epoch: int
+
+    def epoch_of(self, index: int) -> int:
+        """The epoch of an op."""
+        numbers = [number for number, count in enumerate(self.part.epochs) for _ in range(count)]
+        return self.epoch + numbers[index]
+
+
+def _places(listing: Listing, starts: list[int]) -> Iterator[_Place]:
+    yield _Place(listing.parts[0], 0, None, starts[0])
     for layer, (kind, row) in enumerate(listing.order):
-        yield listing.parts[1 + kind], row, layer, starts[1 + kind]
-    yield listing.parts[-1], 0, None, starts[-1]
+        yield _Place(listing.parts[1 + kind], row, layer, starts[1 + kind])
+    yield _Place(listing.parts[-1], 0, None, starts[-1])
 
 
 def _epoch_starts(listing: Listing) -> list[int]:
@@ -86,15 +98,8 @@ def _epoch_starts(listing: Listing) -> list[int]:
     return starts
 
 
-def _info(
-    listing: Listing,
-    part: Part,
-    row: int,
-    index: int,
-    layer: int | None,
-    epoch: int,
-    homes: dict[str, MemoryId],
-) -> OpInfo:
+def _info(listing: Listing, place: _Place, index: int, homes: dict[str, MemoryId]) -> OpInfo:
+    part, row = place.part, place.row
     op, numbers = part.ops[index], part.linears[index]
     matrix = _matrix(listing, part, row, op)
     engine, tile_rows = CLUSTER, 0
@@ -108,14 +113,14 @@ def _info(
     if caches:
         memory = homes[part.cache(caches[0], row)]
     return OpInfo(
-        layer=layer,
+        layer=place.layer,
         name=_name(op),
         op=OP_NAMES.get(type(op), type(op).__name__.lower()),
         engine=engine,
         memory=memory,
         bits=matrix.type.bits if isinstance(op, ops.Linear) and matrix is not None else 0,
         tile_rows=tile_rows,
-        epoch=epoch,
+        epoch=place.epoch_of(index),
     )
 
 

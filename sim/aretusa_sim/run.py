@@ -65,7 +65,14 @@ def run(
     simulator = Simulator(listing, has_contention=has_contention, has_intervals=has_intervals)
     machine = Interpreter(program.graph, program.weights)
     stops = frozenset() if ignores_stop else frozenset(program.manifest.model.stop_tokens)
-    run_of = _Run(simulator, machine, ids, max_new_tokens, stops, progress)
+    run_of = _Run(
+        simulator=simulator,
+        machine=machine,
+        prompt=ids,
+        max_new_tokens=max_new_tokens,
+        stops=stops,
+        progress=progress,
+    )
     run_of.all()
     options, new = program.manifest.options, tuple(run_of.new)
     text = decode_bytes(program.tokenizer, [token for token in new if token not in stops])
@@ -81,9 +88,7 @@ def run(
         ),
         run_of.prefill,
         run_of.decode,
-        Tokens(
-            prompt=ids, new=new, text=text.decode("utf-8", "replace"), is_estimate=False
-        ),
+        Tokens(prompt=ids, new=new, text=text.decode("utf-8", "replace"), is_estimate=False),
     )
     return Simulation(result=result, logits=np.stack(run_of.logits), simulator=simulator)
 
@@ -118,6 +123,7 @@ class _Run:
 
     def __init__(
         self,
+        *,
         simulator: Simulator,
         machine: Interpreter,
         prompt: tuple[int, ...],

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PhaseName = Literal["prefill", "decode"]
 NOTES: Final = (
-    "cores: counted instructions of the portable kernels, without Xpulp; "
+    "cores: counted instructions of the portable kernels, without Xpulp",
     "N-EUREKA: phases of the virtual platform's model",
     "pages land in the SRAM beside jobs that read it; MCHAN and N-EUREKA do not slow the cores",
     "what core 0 computes between the kernels is left out, but for giving jobs and transfers",
