@@ -229,11 +229,13 @@ class _Engine(_Linear):
         """Results of a unit's sums, with groups behind the last one: till then, totals."""
         size = 4 * unit.rows * self.plan.pixels(unit.tokens)
         sums = self.call.kept(f"sums {unit.number}", self.plan.sums_at(unit), size)
-        reads, writes = [sums, *self._channels(unit)], []
+        reads, writes, phase = [sums, *self._channels(unit)], [], "linear finish"
         if self.engine.group:
+            phase = "linear group"
             totals = [self._totals(unit, group) for group in (unit.group - 1, unit.group)]
             reads, writes = reads + totals[: unit.group > 0], totals[1:]
         if unit.group + 1 == len(self.engine.lengths):
+            phase = "linear last group" if self.engine.group else phase
             residual, out = self.results(
                 (unit.token, unit.token + unit.tokens), (unit.row, unit.row + unit.rows)
             )
@@ -242,7 +244,7 @@ class _Engine(_Linear):
             scales = self.recorder.access(self.op.src.name, at, size, content, at)
             reads, writes = [*reads, scales, *residual], [*writes, *out]
         length = self.engine.lengths[unit.group]
-        self.recorder.touch("linear finish", reads, writes, unit.tokens, unit.rows, length)
+        self.recorder.touch(phase, reads, writes, unit.tokens, unit.rows, length)
 
     def _totals(self, unit: Unit, group: int) -> Access:
         """The terms up to a group, added up."""
