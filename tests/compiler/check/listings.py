@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from tiny_models import lowered_graph, plan_of, resized, runnable_config, two_kind_graph
+from tiny_models import (
+    lowered_graph,
+    plan_of,
+    runnable_config,
+    two_kind_graph,
+    write_tokenizer,
+)
 
 from aretusa.frontend.llama_config import Family
 from aretusa.neureka.linear import Engine
 from aretusa.target.load import load_target
+from aretusa.tokenizer.image import tokenizer_image
+from aretusa.tokenizer.read_hf import read_hf
+from aretusa.tokenizer_files import HF_FILE
 from aretusa.trace.listing import listing
 
 if TYPE_CHECKING:
@@ -24,11 +35,23 @@ if TYPE_CHECKING:
 KIB: Final = 1024
 
 
+@cache
+def tokenizer_bytes() -> int:
+    """Of the tiny tokenizer's image."""
+    with TemporaryDirectory() as name:
+        write_tokenizer(Path(name))
+        return len(tokenizer_image(read_hf(Path(name) / HF_FILE, eos_ids=(0,))))
+
+
 def _tight() -> Target:
-    """So little weight memory that most weights lie in L3, and little L1."""
-    return resized(
-        load_target(), mram=64 * KIB, sram=320 * KIB, l2=256 * KIB, l1=64 * KIB, l3=2048 * KIB
+    """So little weight memory that most weights lie in L3, and little L1 and L2."""
+    free = {"l1": 64 * KIB, "l2": 256 * KIB, "sram": 320 * KIB, "mram": 64 * KIB, "l3": 2048 * KIB}
+    target = load_target()
+    memories = tuple(
+        replace(memory, size_bytes=free[memory.id.key] + memory.reserved_bytes)
+        for memory in target.memories
     )
+    return replace(target, memories=memories)
 
 
 def _unsigned() -> Target:
@@ -41,7 +64,7 @@ def _of(
     engine: Engine | None = None,
     target: Callable[[], Target] = load_target,
 ) -> Callable[[], Plan]:
-    return lambda: plan_of(graph(), target(), engine=engine)
+    return lambda: plan_of(graph(), target(), engine=engine, tokenizer_bytes=tokenizer_bytes())
 
 
 def _model(**changes: object) -> Callable[[], Graph]:
@@ -62,6 +85,8 @@ PLANS: Final[dict[str, Callable[[], Plan]]] = {
     "split": _of(_model(chunk=3), Engine.SPLIT),
     "one token": _of(_model(chunk=1), Engine.NEUREKA_3X3),
     "groups": _of(_model(scheme="w4g32")),
+    "groups 3x3": _of(_model(chunk=5, scheme="w4g32"), Engine.NEUREKA_3X3),
+    "groups on the cluster": _of(_model(scheme="w8g64"), Engine.CLUSTER),
     "biases": _of(_model(family=Family.QWEN2), Engine.SPLIT),
     "norms of heads": _of(_model(family=Family.QWEN3), Engine.CLUSTER),
     "two kinds": _of(two_kind_graph),
