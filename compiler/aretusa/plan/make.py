@@ -92,7 +92,7 @@ def make_plan(request: Request) -> Plan:
     if request.engine is None and (best is None or best.level is not LEVELS[0]):
         best = _fastest([*plans, *_with_one_engine(request, chunks)])
     if best is None:
-        raise no_l1(request)
+        raise _shortage(request)
     if best.answer.bound_cycles < best.answer.objective_cycles * (1 - GOOD_GAP):
         solved = _first_that_fits(best.request, best.working.chunk, solve)
         if solved is not None and solved.load.cycles <= best.load.cycles:
@@ -112,6 +112,21 @@ def _with_one_engine(request: Request, chunks: Sequence[int]) -> Iterator[Plan]:
                 plan = _first_that_fits(replace(request, engine=engine), chunk, first_answer)
                 if plan is not None:
                     yield plan
+
+
+def _shortage(request: Request) -> CapacityError:
+    """L1 is too small whatever runs where; or something finds no home, whatever runs where."""
+    graph = with_chunk(request.graph, min(request.chunks))
+    homeless: list[CapacityError] = []
+    drafts: list[_Draft | None] = []
+    for engine in (None, *Engine) if request.engine is None else (request.engine,):
+        try:
+            changed = replace(request, engine=engine)
+            drafts.append(_draft(changed, graph, LEVELS[-1], {}, first_answer))
+        except CapacityError as shortage:
+            homeless.append(shortage)
+    tightest = [draft.bodies for draft in drafts if draft is not None]
+    return no_l1(request, tightest) if tightest else homeless[0]
 
 
 def _first_that_fits(request: Request, chunk: int, decide: Decide) -> Plan | None:

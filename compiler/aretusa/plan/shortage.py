@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aretusa.errors import CapacityError
-from aretusa.memory.body import bodies
 from aretusa.memory.lifetimes import buffers, step_labels
-from aretusa.memory.placement import align
-from aretusa.memory.working_set import WorkingSet
-from aretusa.plan.l1 import live_bytes
-from aretusa.plan.working import LEVELS, cluster_matrices, with_chunk, working_set
-from aretusa.schedule.roll import roll
+from aretusa.memory.placement import ALIGN_BYTES, align
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aretusa.memory.body import Body
     from aretusa.plan.choice import Problem
     from aretusa.plan.make import Request
 
@@ -64,13 +62,24 @@ def _least_total(problem: Problem) -> int:
     )
 
 
-def no_l1(request: Request) -> CapacityError:
-    """What must lie in L1 even for a step of one token and the least working set."""
-    graph = with_chunk(request.graph, 1)
-    names = [weight.name for weight in graph.weights]
-    rests = cluster_matrices(graph, {}, names)
-    working = working_set(graph, LEVELS[-1], rests, {}, WorkingSet(chunk=1).pages)
-    parts = tuple(bodies(graph, roll(graph), working, is_unsigned=False))
+def no_l1(request: Request, drafts: Sequence[Sequence[Body]]) -> CapacityError:
+    """What must lie in L1 even for the shortest step; the least of the programs that were tried."""
+    needs = [(*_most_alive(parts), parts[0].graph.chunk_max) for parts in drafts]
+    need, label, chunk = min(needs)
+    free = request.target.memory(MemoryId.L1).capacity_bytes
+    tokens = "one token" if chunk == 1 else f"{chunk} tokens"
+    return CapacityError(
+        "E0401",
+        what=f"a step of {tokens} at {label!r}",
+        memory="L1",
+        need_bytes=max(need, free + ALIGN_BYTES),
+        free_bytes=free,
+        fix=FIX,
+    )
+
+
+def _most_alive(parts: Sequence[Body]) -> tuple[int, str]:
+    """Most bytes of L1 that are alive at one step, and that step."""
     wanted = [buffer for buffer in buffers(parts) if buffer.needs_l1]
     steps = {buffer.first for buffer in wanted}
 
@@ -78,13 +87,4 @@ def no_l1(request: Request) -> CapacityError:
         return sum(align(b.size_bytes) for b in wanted if b.first <= step <= b.last)
 
     worst = max(steps, key=lambda step: (needed(step), -step))
-    label = step_labels(parts)[worst]
-    need, free = live_bytes(wanted), request.target.memory(MemoryId.L1).capacity_bytes
-    return CapacityError(
-        "E0401",
-        what=f"a step of one token at {label!r}",
-        memory="L1",
-        need_bytes=max(need, free + 32),
-        free_bytes=free,
-        fix=FIX,
-    )
+    return needed(worst), step_labels(parts)[worst]
