@@ -6,6 +6,7 @@ machine. OR-tools is loaded only when the first answer is not already the best.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,7 +41,7 @@ def solve(problem: Problem, *, limit: float = DETERMINISTIC_LIMIT) -> Answer | N
     if known is not None and known.gap <= GOOD_GAP:
         return known
     if known is None:
-        return _Model(problem).solve(None, max(limit, DETERMINISTIC_LIMIT))
+        return _from_nothing(problem, limit)
     try:
         found = _Model(problem).solve(known.chosen, limit)
     except SolverError:
@@ -48,6 +49,14 @@ def solve(problem: Problem, *, limit: float = DETERMINISTIC_LIMIT) -> Answer | N
     assert found is not None, "the solver excludes what first fit found"
     better = found if found.objective_cycles <= known.objective_cycles else known
     return replace(better, first_fit_cycles=known.objective_cycles)
+
+
+def _from_nothing(problem: Problem, limit: float) -> Answer | None:
+    """An answer within the limit, or as late as it may come."""
+    if limit < DETERMINISTIC_LIMIT:
+        with suppress(SolverError):
+            return _Model(problem).solve(None, limit)
+    return _Model(problem).solve(None, DETERMINISTIC_LIMIT)
 
 
 def _first_fit_answer(problem: Problem) -> Answer | None:

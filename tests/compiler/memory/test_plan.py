@@ -68,7 +68,7 @@ def targets(draw: st.DrawFn) -> Target:
     target = resized(
         SIRACUSA,
         l1=draw(st.sampled_from((20_000, 60_000, 229_376))),
-        l2=draw(st.sampled_from((80_001, 2**21))),
+        l2=draw(st.sampled_from((120_001, 2**21))),
         mram=draw(st.sampled_from((10_000, 70_000, 2**22))),
         sram=draw(st.sampled_from((10_000, 400_000, 2**22))),
     )
