@@ -16,7 +16,10 @@ BARRIER: Final = 1
 GIVE: Final = 2  # queue, stages, label
 WAIT: Final = 3  # queue, -, tasks given after the one that is awaited
 
+BLOCK_BARRIERS: Final = 32  # of a block that may be played from memory
+
 Instruction = tuple[int, int, "Stages", int]
+Block = tuple[Instruction, ...]  # equal blocks of a program are one object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,7 @@ class Segment:
     """
 
     row: int
-    instructions: tuple[Instruction, ...]
+    blocks: tuple[Block, ...]
     activity: Mapping[int, Activity]
 
 
@@ -40,7 +43,20 @@ class PartCode:
     attention: tuple[int, ...] = ()
 
 
-def play(timeline: Timeline, instructions: tuple[Instruction, ...]) -> None:
+def blocks(instructions: list[Instruction], known: dict[Block, Block]) -> tuple[Block, ...]:
+    """Cut behind every so many barriers, so that loops over tiles give equal blocks."""
+    found: list[Block] = []
+    first = barriers = 0
+    for at, instruction in enumerate(instructions, 1):
+        barriers += instruction[0] == BARRIER
+        if barriers == BLOCK_BARRIERS or at == len(instructions):
+            block = tuple(instructions[first:at])
+            found.append(known.setdefault(block, block))
+            first, barriers = at, 0
+    return tuple(found)
+
+
+def play(timeline: Timeline, instructions: Block) -> None:
     """Run instructions on a timeline."""
     work, barrier, give, wait = timeline.work, timeline.barrier, timeline.give, timeline.wait
     for code, number, stages, label in instructions:

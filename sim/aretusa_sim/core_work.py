@@ -9,13 +9,14 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aretusa.cost.calls import shared_unit_cycles, total
+from aretusa.cost.calls import total
 from aretusa.cost.events import OWN_OPERANDS, Events, kernel_events
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from aretusa.cost.calls import Phase
     from aretusa.target.description import Target
     from aretusa_sim.kernels import Counted
 
@@ -64,12 +65,10 @@ class CoreWork:
         call, phase = counted
         events = _all_events(call.kernel)[phase.name]
         places = {**OWN_OPERANDS, **call.places}
-        each = {
-            unit: found.issue_cycles(self.target.core) + found.access_cycles(self.target, places)
-            for unit, found in events.items()
-        }
-        cycles = max(total(work, each) for work in phase.busiest)
-        cycles = max(cycles, *shared_unit_cycles(events, phase.all_cores, self.target))
+        if call.kernel in _own_events():
+            cycles = self._own_cycles(phase, events, places)
+        else:
+            cycles = call.phase_cycles(phase, self.target)
         loads = _accesses(phase.all_cores, {u: e.loads for u, e in events.items()}, places)
         stores = _accesses(phase.all_cores, {u: e.stores for u, e in events.items()}, places)
         instructions = total(phase.all_cores, {u: e.instructions for u, e in events.items()})
@@ -78,6 +77,16 @@ class CoreWork:
         return Share(
             cycles=ceil(cycles), instructions=round(instructions), loads=loads, stores=stores
         )
+
+    def _own_cycles(
+        self, phase: Phase, events: Mapping[str, Events], places: Mapping[str, MemoryId]
+    ) -> float:
+        """Of a kernel of ours, which uses no unit that cores share."""
+        each = {
+            unit: found.issue_cycles(self.target.core) + found.access_cycles(self.target, places)
+            for unit, found in events.items()
+        }
+        return max(total(work, each) for work in phase.busiest)
 
     def _lost(
         self, cycles: float, loads: Mapping[MemoryId, int], stores: Mapping[MemoryId, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ class Durations:
     """
 
     target: Target
+    _stages: dict[tuple[MemoryId, MemoryId, int], Stages] = field(default_factory=dict)
+    _jobs: dict[EngineWork, Stages] = field(default_factory=dict)
 
     @cached_property
     def costs(self) -> Costs:
@@ -52,7 +54,12 @@ class Durations:
 
     def transfer(self, event: TransferStart) -> Stages:
         """The units that a transfer passes."""
-        source, target, size = event.source.memory, event.target.memory, event.source.size_bytes
+        key = (event.source.memory, event.target.memory, event.source.size_bytes)
+        if key not in self._stages:
+            self._stages[key] = self._transfer(*key)
+        return self._stages[key]
+
+    def _transfer(self, source: MemoryId, target: MemoryId, size: int) -> Stages:
         stages = []
         if MemoryId.L1 in {source, target}:
             stages.append(self._dma(is_in=target is MemoryId.L1, size_bytes=size))
@@ -62,8 +69,8 @@ class Durations:
             stages.reverse()
         return tuple(stages)
 
-    def job(self, event: JobStart) -> int:
-        """Of N-EUREKA."""
+    def job(self, event: JobStart) -> Stages:
+        """N-EUREKA alone."""
         work = EngineWork(
             mode=event.mode,
             bits=event.bits,
@@ -74,7 +81,9 @@ class Durations:
             source=WeightSource.WEIGHT_MEMORY,
             has_prefetch=True,
         )
-        return job_cycles(work, self.target.neureka).total
+        if work not in self._jobs:
+            self._jobs[work] = ((int(Unit.ENGINE), job_cycles(work, self.target.neureka).total),)
+        return self._jobs[work]
 
     def _dma(self, *, is_in: bool, size_bytes: int) -> tuple[int, int]:
         """The measured set-up begins when core 0 starts to give the transfer."""

@@ -20,6 +20,18 @@ from aretusa_sim.units import CAUSE_OF_QUEUE, JOBS, QUEUES, Doing, Unit
 Stages = tuple[tuple[int, int], ...]
 # A task: its queue, its number there, the stages before it, and its label.
 _Task = tuple[int, int, Stages, int]
+# What a unit does: sequence, start, end, the task's stages behind this one.
+_Running = tuple[int, int, int, _Task]
+# All that the future of the units depends on: what they do, what waits for each and for the link
+# before it, what is done, and what was done early. Times are counted from now, tasks from the last
+# one given to their queue, labels from the row.
+_Moving = tuple[int, int, _Task]
+Frozen = tuple[
+    tuple[_Moving | None, ...],
+    tuple[tuple[_Task, ...], ...],
+    tuple[int, ...],
+    tuple[tuple[int, ...], ...],
+]
 Interval = tuple[int, int, int, int]  # unit, start, end, label
 
 ROOM: Final = (TRANSFERS_MAX, TRANSFERS_MAX, TRANSFERS_MAX, JOBS_MAX)
@@ -59,14 +71,13 @@ class Timeline:
         self.stalls = [0, 0, 0]
         self.busy = [0 for _ in Unit]
         self.first_row = 0  # what labels are counted from
-        self.again: dict[int, int] = {}  # label -> set-ups of the link for what was left of pages
+        self.cuts: list[int] = []  # labels of pages that got a second set-up of the link
         self.intervals: list[Interval] | None = [] if has_intervals else None
         self._heap: list[tuple[int, int, int]] = []
         self._sequence = 0
-        self._running: list[tuple[int, int, _Task] | None] = [None for _ in Unit]
+        self._running: list[_Running | None] = [None for _ in Unit]
         self._waiting: list[deque[_Task]] = [deque() for _ in Unit]
         self._urgent: deque[_Task] = deque()  # before what waits for the link
-        self._link_end = 0
         self._given = [0] * QUEUES
         self._done = [0] * QUEUES
         self._early: list[set[int]] = [set() for _ in range(QUEUES)]
@@ -95,16 +106,13 @@ class Timeline:
             self.wait(queue, ROOM[queue])
         self._give_for(self.costs.program if queue == JOBS else self.costs.give)
         self.tasks += 1
-        heap = self._heap
-        while heap and heap[0][0] <= self.now:
-            self._end_next()
+        self._end_until_now()
         self._submit((queue, number, stages, self.first_row + label), self.now)
 
     def wait(self, queue: int, back: int) -> None:
         """Core 0 waits for all tasks of a queue but the last `back` ones."""
-        number, heap = self._given[queue] - back, self._heap
-        while heap and heap[0][0] <= self.now:
-            self._end_next()
+        number = self._given[queue] - back
+        self._end_until_now()
         if self._done[queue] >= number:
             self._give_for(self.costs.check)
         else:
@@ -114,6 +122,72 @@ class Timeline:
         """Let the other units finish; the cluster does not wait."""
         while self._heap:
             self._end_next()
+
+    def freeze(self) -> Frozen:
+        """The state of the units now."""
+        self._end_until_now()
+        now, first, given = self.now, self.first_row, self._given
+
+        def moved(task: _Task) -> _Task:
+            queue, number, stages, label = task
+            return queue, number - given[queue], stages, label - first
+
+        return (
+            tuple([one and (one[1] - now, one[2] - now, moved(one[3])) for one in self._running]),
+            tuple([tuple(map(moved, tasks)) for tasks in (*self._waiting, self._urgent)]),
+            tuple([done - last for done, last in zip(self._done, given, strict=True)]),
+            tuple(
+                [
+                    tuple(sorted(number - last for number in early))
+                    for early, last in zip(self._early, given, strict=True)
+                ]
+            ),
+        )
+
+    def counters(self) -> tuple[int, ...]:
+        """All that only grows."""
+        spent = (self.now, self.working, self.giving, self.at_barriers, self.tasks)
+        return (*spent, *self.stalls, *self.busy)
+
+    def given(self) -> tuple[int, ...]:
+        """Tasks given to each queue."""
+        return tuple(self._given)
+
+    def repeat(self, counters: tuple[int, ...], given: tuple[int, ...], after: Frozen) -> None:
+        """Add to the counters what was done before, and put the units into the state after it."""
+        now, working, giving, barriers, tasks = counters[:5]
+        self.now += now
+        self.working += working
+        self.giving += giving
+        self.at_barriers += barriers
+        self.tasks += tasks
+        self.stalls = [one + more for one, more in zip(self.stalls, counters[5:8], strict=True)]
+        self.busy = [one + more for one, more in zip(self.busy, counters[8:], strict=True)]
+        self._given = [one + more for one, more in zip(self._given, given, strict=True)]
+        self._thaw(after)
+
+    def _thaw(self, frozen: Frozen) -> None:
+        """The units are in that state now."""
+        now, first, given = self.now, self.first_row, self._given
+        running, waiting, done, early = frozen
+
+        def moved(task: _Task) -> _Task:
+            queue, number, stages, label = task
+            return queue, number + given[queue], stages, label + first
+
+        self._heap.clear()
+        for unit, one in enumerate(running):
+            self._running[unit] = None
+            if one is not None:
+                start, end, task = one
+                self._put(unit, (0, start + now, end + now, moved(task)))
+        self._waiting = [deque(map(moved, tasks)) for tasks in waiting[:-1]]
+        self._urgent = deque(map(moved, waiting[-1]))
+        self._done = [count + last for count, last in zip(done, given, strict=True)]
+        self._early = [
+            {number + last for number in numbers}
+            for numbers, last in zip(early, given, strict=True)
+        ]
 
     def _give_for(self, cycles: int) -> None:
         if self.intervals is not None:
@@ -138,6 +212,11 @@ class Timeline:
         if cycles and self.intervals is not None:
             self.intervals.append((CLUSTER, self.now, self.now + cycles, label))
 
+    def _end_until_now(self) -> None:
+        heap = self._heap
+        while heap and heap[0][0] <= self.now:
+            self._end_next()
+
     def _end_next(self) -> int:
         """Handle the next end of a stage; returns its time."""
         time, unit, sequence = heappop(self._heap)
@@ -145,7 +224,7 @@ class Timeline:
         if running is None or running[0] != sequence:
             return 0  # the page was cut: it ended before
         self._running[unit] = None
-        _, start, (queue, number, stages, label) = running
+        _, start, _, (queue, number, stages, label) = running
         if self.intervals is not None:
             self.intervals.append((unit, start, time, label))
         if not stages:
@@ -186,31 +265,31 @@ class Timeline:
             self._waiting[unit].append(task)
         else:
             self._urgent.append(task)
-            if running[2][0] == PAGES:
+            if running[3][0] == PAGES:
                 self._cut_page(running, time)
 
     def _start(self, task: _Task, time: int) -> None:
         queue, number, stages, label = task
         unit, cycles = stages[0]
-        self._sequence += 1
-        self._running[unit] = (self._sequence, time, (queue, number, stages[1:], label))
         self.busy[unit] += cycles
-        heappush(self._heap, (time + cycles, unit, self._sequence))
-        if unit == LINK:
-            self._link_end = time + cycles
+        self._put(unit, (0, time, time + cycles, (queue, number, stages[1:], label)))
 
-    def _cut_page(self, running: tuple[int, int, _Task], time: int) -> None:
+    def _put(self, unit: int, running: _Running) -> None:
+        """The unit does that from now on, under a new sequence number."""
+        self._sequence += 1
+        _, start, end, task = running
+        self._running[unit] = (self._sequence, start, end, task)
+        heappush(self._heap, (end, unit, self._sequence))
+
+    def _cut_page(self, running: _Running, time: int) -> None:
         """The page ends with its burst; what is left of it gets a set-up of its own."""
-        _, start, (queue, number, stages, label) = running
+        _, start, old_end, (queue, number, stages, label) = running
         setup, burst = self.costs.link_setup, self.costs.burst
         end = start + setup + max(1, -(-(time - start - setup) // burst)) * burst
-        left = self._link_end - end
+        left = old_end - end
         if left <= 0:
             return
-        self._sequence += 1
         rest: Stages = ((LINK, setup + left), *stages)
-        self._running[LINK] = (self._sequence, start, (queue, number, rest, label))
         self.busy[LINK] -= left
-        self.again[label] = self.again.get(label, 0) + setup
-        self._link_end = end
-        heappush(self._heap, (end, LINK, self._sequence))
+        self.cuts.append(label)
+        self._put(LINK, (0, start, end, (queue, number, rest, label)))

@@ -16,7 +16,7 @@ from aretusa.trace.event import (
     TransferWait,
 )
 from aretusa_sim.activity import WORD_BYTES, Activity
-from aretusa_sim.code import BARRIER, GIVE, WAIT, WORK, Segment
+from aretusa_sim.code import BARRIER, GIVE, WAIT, WORK, Segment, blocks
 from aretusa_sim.kernels import attention_work, choice_work, copy_work, counted_work
 from aretusa_sim.units import JOBS, QUEUES, Unit
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from aretusa.trace.event import Event
-    from aretusa_sim.code import Instruction
+    from aretusa_sim.code import Block, Instruction
     from aretusa_sim.core_work import CoreWork, Share
     from aretusa_sim.durations import Durations
     from aretusa_sim.kernels import Counted
@@ -45,6 +45,7 @@ class Lowering:
         self.durations = durations
         self.core_work = core_work
         self._given = [0] * QUEUES
+        self._blocks: dict[Block, Block] = {}
 
     def segment(
         self,
@@ -58,7 +59,8 @@ class Lowering:
         listed = list(events)
         for event, following in zip(listed, [*listed[1:], None], strict=True):
             op.lower(event, following)
-        return Segment(row=row, instructions=tuple(op.instructions), activity=op.activity)
+        found = blocks(op.instructions, self._blocks)
+        return Segment(row=row, blocks=found, activity=op.activity)
 
     def give(self, queue: int) -> None:
         """Count a task."""
@@ -83,12 +85,12 @@ class _OpLowering:
         self.owner = owner
         self.instructions: list[Instruction] = []
         self.activity: dict[int, Activity] = {}
-        self._phases: Iterator[Counted] = iter(())
+        self._phases: Iterator[tuple[int, Counted]] = iter(())
         self._pending: Counted | None = None  # work of core 0 before it gives its next transfer
         op = call.op
         if isinstance(op, ops.CachedAttention):
-            self._phases = iter(attention_work(call, op))
-            self._work(("start", call.position), [next(self._phases)])
+            self._phases = enumerate(attention_work(call, op))
+            self._attend()
         self._copies = copy_work(call, op) if isinstance(op, ops.CacheAppend) else None
 
     def lower(self, event: Event, following: Event | None) -> None:
@@ -117,8 +119,7 @@ class _OpLowering:
         call, phase = self.call, event.phase
         key = (phase, event.tokens, event.rows, event.depth)
         if phase.startswith("attention"):
-            counted = next(self._phases)
-            self._work((key, call.position, id(counted[1])), [counted])
+            self._attend()
         elif phase == CHOICE:
             self._work(key, choice_work(call))
         else:
@@ -132,6 +133,11 @@ class _OpLowering:
         elif phase in ATTENDING:
             macs = event.tokens * event.rows * event.depth
             self._of(self.row).multiply(Unit.CLUSTER, CACHE_BITS, macs)
+
+    def _attend(self) -> None:
+        """The next phase of attention."""
+        number, counted = next(self._phases)
+        self._work((number, self.call.position), [counted])
 
     def _work_of(self, key: object, event: Touch) -> None:
         """Ask for the counted work only where it is not known."""
@@ -171,8 +177,8 @@ class _OpLowering:
             activity.use(Unit(unit), cycles, size)
 
     def _job(self, event: JobStart) -> None:
-        cycles = self.parent.durations.job(event)
-        stages = ((int(Unit.ENGINE), cycles),)
+        stages = self.parent.durations.job(event)
+        cycles = stages[0][1]
         self.instructions.append((GIVE, JOBS, stages, self.row))
         self.parent.give(JOBS)
         activity = self._of(self.row)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aretusa_sim.activity import Activity
-from aretusa_sim.code import play
 from aretusa_sim.core_work import CoreWork
 from aretusa_sim.durations import Durations
 from aretusa_sim.engine import Timeline
 from aretusa_sim.lowering import Lowering
+from aretusa_sim.player import Player
 from aretusa_sim.steps import StepCoder
 from aretusa_sim.units import Unit
 
@@ -69,6 +69,7 @@ class Simulator:
         self.listing = listing
         self.coder = StepCoder(listing, Lowering(durations, core_work))
         self.timeline = Timeline(durations.costs, has_intervals=has_intervals)
+        self.player = Player(self.timeline)
 
     def step(self, tokens: int, position: int, *, has_head: bool) -> StepTiming:
         """The next step."""
@@ -76,18 +77,19 @@ class Simulator:
         timeline = self.timeline
         rows = [RowTiming() for _ in range(self.coder.row_count)]
         start, busy = timeline.now, list(timeline.busy)
-        timeline.again.clear()
+        timeline.cuts.clear()
         for first, part in code:
             timeline.first_row = first
             for segment in part.segments:
                 before = _counters(timeline)
-                play(timeline, segment.instructions)
+                for block in segment.blocks:
+                    self.player.play(block)
                 _add(rows[first + segment.row], before, _counters(timeline))
                 for row, activity in segment.activity.items():
                     rows[first + row].activity.add(activity)
         timeline.finish()
-        for row, cycles in timeline.again.items():
-            rows[row].activity.use(Unit.LINK, cycles, 0)
+        for row in timeline.cuts:
+            rows[row].activity.use(Unit.LINK, timeline.costs.link_setup, 0)
         spent = (now - then for now, then in zip(timeline.busy, busy, strict=True))
         return StepTiming(
             tokens=tokens,

@@ -1,0 +1,65 @@
+"""Player: runs blocks of instructions, and remembers what long ones did.
+
+A block does the same again if all units are in the same state, counted from the time at which it
+begins: what follows from it depends on nothing else. So a loop over tiles that has become steady is
+played from memory, in every cycle as if it were run; and equal layers are too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aretusa_sim.code import play
+
+if TYPE_CHECKING:
+    from aretusa_sim.code import Block
+    from aretusa_sim.engine import Frozen, Timeline
+
+LEAST: Final = 64  # instructions of a block that is worth remembering
+MOST: Final = 20_000  # blocks that are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What a block did to the counters, to the numbers of queues, and to the units."""
+
+    counters: tuple[int, ...]
+    given: tuple[int, ...]
+    after: Frozen
+
+
+class Player:
+    """Plays blocks on one timeline."""
+
+    def __init__(self, timeline: Timeline, *, remembers: bool = True) -> None:
+        """Nothing played yet; a timeline that keeps intervals runs everything."""
+        self.timeline = timeline
+        self.remembers = remembers and timeline.intervals is None
+        self._known: dict[tuple[int, Frozen], _Past] = {}
+        self._kept: list[Block] = []  # so that no other block gets their identity
+
+    def play(self, block: Block) -> None:
+        """Run a block, or do what it did before."""
+        if not self.remembers or len(block) < LEAST:
+            play(self.timeline, block)
+            return
+        timeline = self.timeline
+        key = (id(block), timeline.freeze())
+        past = self._known.get(key)
+        if past is not None:
+            timeline.repeat(past.counters, past.given, past.after)
+            return
+        counters, given, cut = timeline.counters(), timeline.given(), len(timeline.cuts)
+        play(timeline, block)
+        if cut == len(timeline.cuts) and len(self._known) < MOST:
+            self._kept.append(block)
+            self._known[key] = _Past(
+                _less(timeline.counters(), counters),
+                _less(timeline.given(), given),
+                timeline.freeze(),
+            )
+
+
+def _less(after: tuple[int, ...], before: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(new - old for new, old in zip(after, before, strict=True))
