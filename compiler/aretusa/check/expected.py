@@ -118,7 +118,7 @@ def _buffers(listing: Listing) -> Iterator[Expected]:
             for row in range(max(1, len(part.layers))):
                 size, homes = scratch(listing, part, index, row)
                 if size:
-                    yield _constant(RegionKind.BUFFER, f"scratch{index}", size, homes)
+                    yield _constant(RegionKind.BUFFER, part.scratch(index), size, homes)
 
 
 def _values(listing: Listing, part: Part, op: Op) -> Iterator[tuple[Value, frozenset[MemoryId]]]:

@@ -35,7 +35,7 @@ def spans(listing: Listing) -> dict[str, list[Span]]:
             values[right.name] = (value.name, first, epoch)
         size, _ = scratch(listing, part, index, 0)
         if size:
-            found.setdefault(f"scratch{index}", []).append((epoch, epoch))
+            found.setdefault(part.scratch(index), []).append((epoch, epoch))
     kept = _kept(listing)
     for name, (buffer, first, last) in values.items():
         if name != listing.graph.tokens.name:
@@ -115,4 +115,4 @@ def _names(listing: Listing, part: Part, index: int) -> Iterator[str]:
             yield value.name
     size, _ = scratch(listing, part, index, 0)
     if size:
-        yield f"scratch{index}"
+        yield part.scratch(index)

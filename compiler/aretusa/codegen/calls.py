@@ -211,7 +211,8 @@ class CallWriter:
 
     def _scratch(self, op: Op, number: int) -> str:
         assert self.body.scratch_bytes(op) > 0, f"{type(op).__name__} uses no scratch"
-        return f"art_at(&{self.names.identifier('buffer', f'{scratch_name(number)}.place')})"
+        name = scratch_name(number, self.body.ops, is_layer=self.body.kind is not None)
+        return f"art_at(&{self.names.identifier('buffer', f'{name}.place')})"
 
     def _table(self, weight: str) -> str:
         return f"&{self.names.identifier('weight', self.kind + weight)}[{self.index}]"

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 EXTERNAL: Final = frozenset({"tokens"})  # handed in by the token loop
 
 
-def scratch_name(index: int) -> str:
-    """Name of the scratch buffer of op number `index` of its body."""
-    return f"scratch{index}"
+def scratch_name(index: int, body: Sequence[Op], *, is_layer: bool) -> str:
+    """Name of the scratch buffer of op number `index` of a body; kinds of layers share theirs."""
+    if is_layer:
+        return f"scratch{index}"
+    where = "embedding" if isinstance(body[0], ops.Embed) else "head"
+    return f"{where}.scratch{index}"
 
 
 def body_starts(bodies: Sequence[Body]) -> list[int]:
@@ -108,7 +111,8 @@ def _uses(body: Body, start: int) -> Iterator[Buffer]:
                     yield Buffer(value.name, size_bytes, step, step, _needs_l1(value))
             scratch = body.scratch_bytes(op)
             if scratch:
-                yield Buffer(scratch_name(index), scratch, step, step, _scratch_needs_l1(op))
+                name = scratch_name(index, body.ops, is_layer=body.kind is not None)
+                yield Buffer(name, scratch, step, step, _scratch_needs_l1(op))
             index += 1
 
 

@@ -91,7 +91,7 @@ def _header(memory: Memory, steps: int) -> RegionResult:
 
 def _region(region: Region, steps: int) -> RegionResult:
     is_buffer = region.kind in {RegionKind.BUFFER, RegionKind.RING} and region.last >= 0
-    is_scratch = region.kind is RegionKind.BUFFER and region.name.startswith(SCRATCH)
+    is_scratch = region.kind is RegionKind.BUFFER and SCRATCH in region.name
     return RegionResult(
         name=region.name,
         kind=SCRATCH if is_scratch else region.kind.value,

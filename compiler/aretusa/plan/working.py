@@ -37,7 +37,9 @@ class Level:
 
 
 KIB: Final = 1024
+EVEN_ROWS: Final = 64  # a tile of so many gives each of eight cores a block
 LEVELS: Final = (
+    Level(2, 56 * KIB, 24 * KIB, 32 * KIB, 128),
     Level(3, 16 * KIB, 24 * KIB, 32 * KIB, 128),
     Level(3, 8 * KIB, 16 * KIB, 16 * KIB, 128),
     Level(2, 8 * KIB, 8 * KIB, 8 * KIB, 64),
@@ -90,8 +92,11 @@ def working_set(
     tiles = NO_TILES
     if rests:
         blocks = [tile_bytes(m, BLOCK_ROWS, has_bias=name in biases) for name, m in rests.items()]
-        whole = [tile_bytes(m, m.rows, has_bias=name in biases) for name, m in rests.items()]
-        size = max(*blocks, min(max(whole), level.tile_slot_bytes))
+        even = [
+            tile_bytes(m, min(m.rows, EVEN_ROWS), has_bias=name in biases)
+            for name, m in rests.items()
+        ]
+        size = max(*blocks, min(max(even), level.tile_slot_bytes))
         tiles = Ring(memory=MemoryId.L1, slots=level.tile_slots, slot_bytes=align(size))
     return WorkingSet(
         chunk=graph.chunk_max,

@@ -73,7 +73,7 @@ class Call:
     @property
     def scratch(self) -> str:
         """Region of its scratch."""
-        return f"scratch{self.index}"
+        return self.part.scratch(self.index)
 
     @property
     def has_scratch(self) -> bool:

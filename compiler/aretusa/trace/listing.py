@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aretusa.ir import ops
 from aretusa.ir.types import DenseType
 from aretusa.memory.engine_pieces import engine_pieces
+from aretusa.memory.lifetimes import scratch_name
 from aretusa.neureka.linear import Engine
 from aretusa.schedule.epochs import epochs
 from aretusa.schedule.roll import layer_cache, layer_weight
@@ -54,6 +55,10 @@ class Part:
     def weight(self, role: str, row: int) -> str:
         """The weight in a row of the role's table."""
         return layer_weight(role, self.layers[row]) if self.layers else role
+
+    def scratch(self, index: int) -> str:
+        """Region of the scratch of an op's kernel."""
+        return scratch_name(index, self.ops, is_layer=bool(self.layers))
 
     def cache(self, role: str, row: int) -> str:
         """The cache in a row of the role's table."""

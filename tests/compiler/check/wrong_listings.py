@@ -106,7 +106,7 @@ def _buffers_used_together(valid: Listing) -> Iterator[Wrong]:
         for index, op in enumerate(part.ops):
             out = ops.result(op)
             names = [value.name for value in ops.inputs(op)] + ([out.name] if out else [])
-            names = [*dict.fromkeys(names), f"scratch{index}"]
+            names = [*dict.fromkeys(names), part.scratch(index)]
             used = [regions[name] for name in names if name in regions]
             for one, other in pairwise(used):
                 moved = replace(other, memory=one.memory, offset_bytes=one.offset_bytes)
@@ -150,7 +150,7 @@ def _homes(valid: Listing) -> Iterator[Wrong]:
         RegionKind.BUFFER: {MemoryId.MRAM, MemoryId.L3},
         RegionKind.RING: {MemoryId.L2, MemoryId.MRAM, MemoryId.L3},
     }
-    in_l1 = {f"scratch{index}" for part in valid.parts for index in _l1_scratch(part)}
+    in_l1 = {part.scratch(index) for part in valid.parts for index in _l1_scratch(part)}
     for region in valid.regions:
         wrong = set(forbidden[region.kind])
         if region.name.endswith("#engine"):
@@ -275,7 +275,7 @@ def _linears(valid: Listing) -> Iterator[Wrong]:
                 changes |= _wrong_tiles(numbers)
             if matrix.engine is not None:
                 changes |= _wrong_units(numbers, matrix.engine.rows)
-                if _size(valid, f"scratch{index}") == _scratch_bytes(numbers):
+                if _size(valid, part.scratch(index)) == _scratch_bytes(numbers):
                     changes |= _larger_units(numbers)
                 engine_home = _memory(valid, matrix.engine_region)
                 if engine_home is MemoryId.L3:

@@ -62,6 +62,10 @@ def graph(request: pytest.FixtureRequest) -> Graph:
     return found
 
 
+def name_of(body: Body, number: int) -> str:
+    return scratch_name(number, body.ops, is_layer=body.kind is not None)
+
+
 def lives(graph: Graph, tiles: Ring = RING) -> dict[str, Buffer]:
     return {buffer.name: buffer for buffer in buffers(bodies_of(graph, tiles))}
 
@@ -118,7 +122,7 @@ def test_scratch_is_named_after_the_place_of_its_op(graph: Graph) -> None:
         for number, op in enumerate(op for epoch in epochs(body.ops) for op in epoch):
             need_bytes = body.scratch_bytes(op)
             if need_bytes:
-                assert alive[scratch_name(number)].size_bytes >= need_bytes
+                assert alive[name_of(body, number)].size_bytes >= need_bytes
 
 
 @pytest.mark.parametrize("engine", [Engine.NEUREKA_1X1, Engine.NEUREKA_3X3])
@@ -138,7 +142,7 @@ def test_scratch_that_transfers_or_the_engine_write_lies_in_l1() -> None:
     for body in bodies_of(graph, NO_TILES):
         for number, op in enumerate(op for epoch in epochs(body.ops) for op in epoch):
             if isinstance(op, ops.Linear | ops.CachedAttention | ops.CacheAppend | ops.Embed):
-                assert alive[scratch_name(number)].needs_l1
+                assert alive[name_of(body, number)].needs_l1
 
 
 def test_attention_and_caches_need_scratch() -> None:
