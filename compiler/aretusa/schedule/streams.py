@@ -18,11 +18,15 @@ class StreamError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """A weight of which so many rows pass through a ring, `load_rows` in a slot."""
+    """A weight of which so many rows pass through a ring, `load_rows` in a slot.
+
+    `period` is that of `next_load`.
+    """
 
     weight: str
     rows: int
     load_rows: int
+    period: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +38,43 @@ class Load:
     rows: int
 
 
+def period_of(slots: int) -> int:
+    """Loads after which slots, and buffers used in turns, are what they were."""
+    return slots if slots % 2 == 0 else 2 * slots
+
+
+def next_load(index: int, count: int, period: int) -> int:
+    """The load told after one of `count`; with a period, some in the middle are left out.
+
+    What is left out is a whole number of periods behind the first two, and at least one period
+    follows. A load differs from the one a period before only in the rows it names, and its
+    addresses are even steps between those of the first and the last: what goes wrong between goes
+    wrong at the ends.
+    """
+    following = index + 1
+    if period and following == 2 * period:
+        following += max(0, count // period - 3) * period
+    return following
+
+
 def loads(streamed: Iterable[Streamed]) -> Iterator[Load]:
     """The loads of all weights, in the order of use."""
     for weight in streamed:
-        first = 0
-        while first < weight.rows:
-            rows = min(weight.load_rows, weight.rows - first)
-            if rows <= 0:
-                raise StreamError(f"no row of {weight.weight} fits a slot")
+        for first, rows, _ in cuts(weight):
             yield Load(weight.weight, first, rows)
-            first += rows
+
+
+def cuts(weight: Streamed) -> Iterator[tuple[int, int, int]]:
+    """First row and rows of each load, and the row that the next one starts at."""
+    if weight.load_rows <= 0 < weight.rows:
+        raise StreamError(f"no row of {weight.weight} fits a slot")
+    count = -(-weight.rows // max(1, weight.load_rows))
+    index = 0
+    while index < count:
+        following = next_load(index, count, weight.period)
+        first, last = index * weight.load_rows, min(following * weight.load_rows, weight.rows)
+        yield first, min(weight.load_rows, weight.rows - first), last
+        index = following
 
 
 class Pass:

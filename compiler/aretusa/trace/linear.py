@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aretusa.memory.working_set import PAGES_RING, TILES_RING
 from aretusa.neureka.registers import Mode
-from aretusa.schedule.streams import StreamError
+from aretusa.schedule.streams import StreamError, cuts
 from aretusa.target.description import MemoryId
 from aretusa.trace.layouts import packed
 from aretusa.trace.units import UnitPlan
@@ -75,7 +75,7 @@ class _Tiles(_Linear):
             raise StreamError(f"no row of {self.matrix.name} fits a tile")
         source = self.call.whole(self.op.src, self.truth.src)
         is_single = stream.ring.slots == 1
-        for row in range(0, self.matrix.rest_rows, numbers.tile_rows):
+        for row, rows, until in cuts(stream.tiles(self.matrix, numbers)):
             if row and is_single:
                 self.recorder.barrier()
                 stream.release()
@@ -83,14 +83,14 @@ class _Tiles(_Linear):
             self.recorder.barrier()
             if row and not is_single:
                 stream.release()
-            rows = min(numbers.tile_rows, self.matrix.rest_rows - row)
-            self._touch(source, slot, row, rows)
+            self._touch(source, slot, (row, rows, until))
         self.recorder.barrier()
         stream.release()
 
-    def _touch(self, source: Access, slot: int, row: int, rows: int) -> None:
-        first = (self.matrix.engine.rows if self.matrix.engine else 0) + row
-        residual, out = self.results((0, self.tokens), (first, first + rows))
+    def _touch(self, source: Access, slot: int, cut: tuple[int, int, int]) -> None:
+        row, rows, until = cut
+        first = self.matrix.engine.rows if self.matrix.engine else 0
+        residual, out = self.results((0, self.tokens), (first + row, first + until))
         reads = [source, *self._tile(slot, row, rows), *residual]
         self.recorder.touch("linear tile", reads, out, self.tokens, rows, self.matrix.type.depth)
 
@@ -123,7 +123,11 @@ class _Engine(_Linear):
         self.region = self.matrix.engine_region
         self.is_paged = self.recorder.regions[self.region].memory is MemoryId.L3
         self.plan = UnitPlan(
-            engine=engine, numbers=call.numbers, tokens=self.tokens, is_paged=self.is_paged
+            engine=engine,
+            numbers=call.numbers,
+            tokens=self.tokens,
+            is_paged=self.is_paged,
+            period=call.machine.pages.period,
         )
         self.source = call.rows8(op.src)
         self.pages: dict[int, int] = {}  # first row of a page -> its slot
@@ -237,7 +241,7 @@ class _Engine(_Linear):
         if unit.group + 1 == len(self.engine.lengths):
             phase = "linear last group" if self.engine.group else phase
             residual, out = self.results(
-                (unit.token, unit.token + unit.tokens), (unit.row, unit.row + unit.rows)
+                (unit.token, unit.token + unit.tokens), (unit.row, self.plan.next_row(unit))
             )
             at, size = self.source.scales_offset + 4 * unit.token, 4 * unit.tokens
             content = self.call.content(self.truth.src)

@@ -49,9 +49,15 @@ class Forward:
     token_ids: tuple[int, ...] = ()
 
 
-def program_events(listing: Listing, forwards: list[Forward]) -> Iterator[Event]:
-    """The events of some steps in a row."""
-    program = _Program(listing)
+def program_events(
+    listing: Listing, forwards: list[Forward], *, is_short: bool = False
+) -> Iterator[Event]:
+    """The events of some steps in a row.
+
+    With `is_short`, long runs of equal loads are told by their ends, as `next_load` says; the last
+    one before the gap writes the results of those left out.
+    """
+    program = _Program(listing, is_short=is_short)
     for number, forward in enumerate(forwards):
         yield from program.forward(number, forward)
 
@@ -59,17 +65,16 @@ def program_events(listing: Listing, forwards: list[Forward]) -> Iterator[Event]
 class _Program:
     """The compiled program, step by step."""
 
-    def __init__(self, listing: Listing) -> None:
+    def __init__(self, listing: Listing, *, is_short: bool) -> None:
         self.listing = listing
         regions = {region.name: region for region in listing.regions}
         recorder = Recorder(regions)
-        matrices = listing.matrices
         self.machine = Machine(
             listing=listing,
-            matrices=matrices,
+            matrices=listing.matrices,
             recorder=recorder,
-            tiles=TileStream(recorder, listing, matrices),
-            pages=PageStream(recorder, listing, matrices),
+            tiles=TileStream(recorder, listing, is_short=is_short),
+            pages=PageStream(recorder, listing, is_short=is_short),
         )
         self.truths = _ops_by_layer(listing.graph)
         self.views = {

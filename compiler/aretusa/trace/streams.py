@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aretusa.ir import ops
 from aretusa.memory.working_set import PAGES_RING, TILES_RING
-from aretusa.schedule.streams import Pass, Streamed, StreamError
+from aretusa.schedule.streams import Pass, Streamed, StreamError, period_of
 from aretusa.target.description import MemoryId
 from aretusa.trace.event import Extent, Queue, SlotFree
 from aretusa.trace.layouts import packed
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aretusa.memory.working_set import Ring
     from aretusa.schedule.streams import Load
-    from aretusa.trace.listing import Listing, Matrix, Part
+    from aretusa.trace.listing import LinearNumbers, Listing, Matrix, Part
     from aretusa.trace.recorder import Recorder
 
 Rows = tuple["Part", int]  # a part and the row of its tables
@@ -26,11 +26,12 @@ Rows = tuple["Part", int]  # a part and the row of its tables
 class Stream:
     """One ring: art_stream_begin, _await and _release."""
 
-    def __init__(self, recorder: Recorder, listing: Listing, matrices: dict[str, Matrix]) -> None:
+    def __init__(self, recorder: Recorder, listing: Listing, *, is_short: bool) -> None:
         """No pass has begun."""
         self.recorder = recorder
         self.listing = listing
-        self.matrices = matrices
+        self.matrices = listing.matrices
+        self.period = period_of(self.ring.slots) if is_short else 0
         self._pass = Pass(0, ())
         self._landings: dict[int, tuple[Queue, int]] = {}
 
@@ -101,7 +102,11 @@ class TileStream(Stream):
             if isinstance(op, ops.Linear) and numbers is not None:
                 matrix = self.matrices[part.weight(op.weight, row)]
                 if matrix.rest_rows:
-                    yield Streamed(matrix.name, matrix.rest_rows, numbers.tile_rows)
+                    yield self.tiles(matrix, numbers)
+
+    def tiles(self, matrix: Matrix, numbers: LinearNumbers) -> Streamed:
+        """A matrix's rows on the cluster."""
+        return Streamed(matrix.name, matrix.rest_rows, numbers.tile_rows, self.period)
 
     def give(self, load: Load, slot: int) -> tuple[Queue, int]:
         """The parts of a tile."""
@@ -139,7 +144,8 @@ class PageStream(Stream):
                 if matrix.engine is None:
                     continue
                 if self.recorder.regions[matrix.engine_region].memory is MemoryId.L3:
-                    yield Streamed(matrix.name, matrix.engine.rows, numbers.slice_rows)
+                    rows = matrix.engine.rows
+                    yield Streamed(matrix.name, rows, numbers.slice_rows, self.period)
 
     def give(self, load: Load, slot: int) -> tuple[Queue, int]:
         """Codes, then the arrays of numbers per row."""

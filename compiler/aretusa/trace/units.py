@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from aretusa.schedule.streams import next_load
 from aretusa.trace.layouts import TAPS, TILE_OUT, up
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class UnitPlan:
     numbers: LinearNumbers
     tokens: int
     is_paged: bool
+    period: int = 0  # of the pages that are told, as in `next_load`
 
     @property
     def group_tokens(self) -> int:
@@ -120,11 +122,20 @@ class UnitPlan:
         if token < self.tokens:
             tokens = min(self.group_tokens, self.tokens - token)
             return replace(unit, number=unit.number + 1, token=token, tokens=tokens)
-        row = unit.row + unit.rows
+        row = self.next_row(unit)
         if row == self.engine.rows:
             return None
-        page = row if row == min(unit.page + self.page_rows, self.engine.rows) else unit.page
+        page = row if row >= unit.page + self.page_rows else unit.page
         return self._with_rows(replace(unit, number=unit.number + 1, page=page, row=row))
+
+    def next_row(self, unit: Unit) -> int:
+        """The first row of the unit behind those of the same rows."""
+        row = unit.row + unit.rows
+        if row < min(unit.page + self.page_rows, self.engine.rows):
+            return row
+        count = -(-self.engine.rows // self.page_rows)
+        following = next_load(unit.page // self.page_rows, count, self.period)
+        return min(following * self.page_rows, self.engine.rows)
 
     def _with_rows(self, unit: Unit) -> Unit:
         left = min(unit.page + self.page_rows, self.engine.band(unit.row)[1]) - unit.row

@@ -13,13 +13,12 @@ from unittest import mock
 
 import pytest
 import tiny_models
+from job_images import register_image
 from listings import plan_named
 from required_tools import skip_or_fail
 
 from aretusa.execution.request import IdSegment, RunRequest
-from aretusa.neureka.job import JobShape, job_registers
-from aretusa.neureka.registers import Mode, Register
-from aretusa.target.description import MemoryId
+from aretusa.neureka.registers import Register
 from aretusa.trace.event import (
     TRANSFERS_MAX,
     Barrier,
@@ -120,7 +119,7 @@ def lines_of(target: Target, events: list[Event]) -> Iterator[str]:
                 where = f"{_place(source)} to {_place(to)}, {source.size_bytes}"
                 yield f"transfer {queue:d} {number}: {where}"
             case JobStart(number=number):
-                registers = " ".join(f"{value:x}" for value in _registers(target, event))
+                registers = " ".join(f"{value:x}" for value in register_image(target, event))
                 yield _without_idle_strides(f"job {number}: {registers}")
             case TransferWait() | JobWait():
                 yield from _wait_lines(event, following)
@@ -160,38 +159,6 @@ def _without_idle_strides(line: str) -> str:
         for register in (Register.INPUT_PIXEL_STRIDE, Register.INPUT_ROW_STRIDE):
             registers[register] = "-"
     return f"{job}: {' '.join(registers)}"
-
-
-def _registers(target: Target, event: JobStart) -> list[int]:
-    """The register image of a job, by the builder in Python."""
-    is_1x1 = event.mode is Mode.DENSE_1X1
-    in_cols = event.out_cols if is_1x1 else event.out_cols + 2
-    pixel = event.inputs.stride_bytes if event.inputs.count > 1 else event.in_channels
-    shape = JobShape(
-        mode=event.mode,
-        bits=event.bits,
-        out_channels=event.out_channels,
-        in_channels=event.in_channels,
-        out_rows=event.out_rows,
-        out_cols=event.out_cols,
-        in_pixel_bytes=pixel,
-        in_row_bytes=in_cols * pixel,
-        out_pixel_bytes=4 * event.out_channels,
-        out_row_bytes=event.out_cols * 4 * event.out_channels,
-        is_signed=target.has_signed_input,
-        has_prefetch=True,
-    )
-    weights = event.weights.offset_bytes
-    if event.weights.memory is MemoryId.SRAM:
-        bases = [target.memory(memory).base_address for memory in (MemoryId.MRAM, MemoryId.SRAM)]
-        weights += bases[1] - bases[0]
-    image = job_registers(
-        shape,
-        weights=weights,
-        inputs=event.inputs.offset_bytes,
-        outputs=event.outputs.offset_bytes,
-    )
-    return [int(value) for value in image]
 
 
 @pytest.mark.parametrize(
