@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from subjects import ROOT
 
-from aretusa.cost.calls import Work, total
+from aretusa.cost.calls import KernelCall, Work, total
 from aretusa.cost.events import COUNTS, KERNEL_TABLE, OWN_OPERANDS, Events, kernel_events
 from aretusa.target.description import MemoryId
 from aretusa.target.load import load_target
@@ -26,11 +26,12 @@ if str(_TESTS) not in sys.path:
     sys.path.append(str(_TESTS))
 
 from instruction_mix import Mix, MixCounter  # noqa: E402 - needs the path above
-from kernel_shapes import Sample, fitted_samples, held_out_samples  # noqa: E402
+from shape_lists import fitted_samples, held_out_samples  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from kernel_shapes import Sample
     from numpy.typing import NDArray
 
     F64 = NDArray[np.float64]
@@ -53,6 +54,7 @@ class CountedPhase:
     name: str
     busiest: tuple[Work, ...]
     events: tuple[Events, ...]
+    is_first: bool  # of its name in the call
 
     @property
     def shares(self) -> Iterator[tuple[Work, Events]]:
@@ -81,52 +83,65 @@ def count_calls(counter: MixCounter, samples: Iterable[Sample]) -> list[CountedC
         counted = counter.count([sample.case for sample in every], cores)
         for sample, phases in zip(every, counted, strict=True):
             call = sample.call(cores)
-            names = sample.operands
             found.append(
                 CountedCall(
                     kernel=call.kernel,
                     case=sample.case.name,
                     cores=cores,
-                    phases=tuple(
-                        CountedPhase(
-                            phase.name, phase.busiest, tuple(_events(mix, names) for mix in mixes)
-                        )
-                        for phase, mixes in zip(call.phases, phases, strict=True)
-                    ),
+                    phases=tuple(_phases(sample, call, phases)),
                 )
             )
     return found
 
 
-def _events(mix: Mix, operands: Mapping[int, str]) -> Events:
+def _phases(sample: Sample, call: KernelCall, counted: list[list[Mix]]) -> Iterator[CountedPhase]:
+    """Code is new to a phase if no phase before it used it; later phases of a name count none."""
+    known: frozenset[int] = frozenset()
+    names: set[str] = set()
+    for phase, mixes in zip(call.phases, counted, strict=True):
+        is_first = phase.name not in names
+        names.add(phase.name)
+        yield CountedPhase(
+            name=phase.name,
+            busiest=phase.busiest,
+            events=tuple(
+                _events(mix, sample.operands, len(mix.code_lines - known) if is_first else 0)
+                for mix in mixes
+            ),
+            is_first=is_first,
+        )
+        known = known.union(*(mix.code_lines for mix in mixes))
+
+
+def _events(mix: Mix, operands: Mapping[int, str], code_lines: int) -> Events:
     def named(accesses: Mapping[str, int]) -> dict[str, float]:
         sums: dict[str, float] = defaultdict(float)
         for array, count in accesses.items():
             sums[operands.get(int(array), "own") if array.isdigit() else array] += count
         return dict(sums)
 
-    counts = {name: float(getattr(mix, name)) for name in COUNTS}
+    counts = {name: float(getattr(mix, name)) for name in COUNTS if name != "code_lines"}
+    counts["code_lines"] = float(code_lines)
     return Events(**counts, loads=named(mix.loads), stores=named(mix.stores))
 
 
 def fit(calls: Iterable[CountedCall]) -> dict[str, dict[str, dict[str, Events]]]:
     """The table: for each phase the events of each unit that explain what was counted."""
-    phases: dict[tuple[str, str], list[tuple[Work, Events]]] = defaultdict(list)
+    phases: dict[tuple[str, str], list[CountedPhase]] = defaultdict(list)
     for call in calls:
         for phase in call.phases:
-            phases[call.kernel, phase.name].extend(
-                (work, events) for work, events in phase.shares if events.instructions > 0
-            )
+            phases[call.kernel, phase.name].append(phase)
     table: dict[str, dict[str, dict[str, Events]]] = defaultdict(dict)
-    for (kernel, phase), found in phases.items():
-        table[kernel][phase] = _fit_phase(found)
+    for (kernel, phase_name), found in phases.items():
+        table[kernel][phase_name] = _fit_phase(found)
     return dict(table)
 
 
-def _fit_phase(found: list[tuple[Work, Events]]) -> dict[str, Events]:
+def _fit_phase(phases: list[CountedPhase]) -> dict[str, Events]:
+    found = [share for phase in phases for share in phase.shares if share[1].instructions > 0]
     units = list(dict.fromkeys(unit for work, _ in found for unit in work))
     used = [unit for unit in units if any(work.get(unit) for work, _ in found)]
-    matrix = np.array([[work.get(unit, 0) for unit in used] for work, _ in found], np.float64)
+    matrix = _matrix(found, used)
     weight = np.array([1 / events.instructions for _, events in found])
 
     def solve(counts: Iterable[float]) -> dict[str, float]:
@@ -141,6 +156,7 @@ def _fit_phase(found: list[tuple[Work, Events]]) -> dict[str, Events]:
         }
 
     counts = {name: solve(getattr(events, name) for _, events in found) for name in COUNTS}
+    counts["code_lines"] = _code_lines(phases, used)
     loads, stores = accesses("loads"), accesses("stores")
     return {
         unit: Events(
@@ -152,12 +168,24 @@ def _fit_phase(found: list[tuple[Work, Events]]) -> dict[str, Events]:
     }
 
 
+def _matrix(found: list[tuple[Work, Events]], units: list[str]) -> F64:
+    return np.array([[work.get(unit, 0) for unit in units] for work, _ in found], np.float64)
+
+
+def _code_lines(phases: list[CountedPhase], units: list[str]) -> dict[str, float]:
+    """Code is there once, however often a unit is done."""
+    found = [share for phase in phases if phase.is_first for share in phase.shares]
+    is_done = (_matrix(found, units) > 0).astype(np.float64)
+    lines = least_squares(is_done, np.array([events.code_lines for _, events in found]))
+    return {unit: round(float(count), DIGITS) for unit, count in zip(units, lines, strict=True)}
+
+
 def least_squares(work: F64, counts: F64) -> F64:
     """Least squares without negative solutions: the most negative unit is left out, one by one."""
     kept = list(range(work.shape[1]))
     solved = np.zeros(work.shape[1])
     while kept:
-        scale = np.linalg.norm(work[:, kept], axis=0)
+        scale = np.linalg.norm(work[:, kept], axis=0) + np.finfo(np.float64).tiny
         found = np.linalg.lstsq(work[:, kept] / scale, counts, rcond=1e-9)[0] / scale
         if found.min() >= -(10.0**-DIGITS) / 2:
             solved[kept] = np.maximum(found, 0.0)

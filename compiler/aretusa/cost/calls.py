@@ -40,41 +40,61 @@ class KernelCall:
     places: Mapping[str, MemoryId] = field(default_factory=dict)
 
     def cycles(self, target: Target) -> int:
-        """Cycles until the last core is through; barriers inside count, the one behind does not."""
+        """Cycles until the last core is through, the code being in the cluster's cache.
+
+        Barriers inside count, the one behind the call does not.
+        """
         for operand, memory in self.places.items():
             reachable = target.memory(memory).load_cycles > 0
             assert reachable, f"{self.kernel}: no core reaches {operand} in {memory.name}"
         barriers = (len(self.phases) - 1) * barrier_cycles(target)
         return ceil(sum(self.phase_cycles(phase, target) for phase in self.phases)) + barriers
 
+    def code_cycles(self, target: Target) -> int:
+        """What a call takes longer after other code, which it displaces from the cache."""
+        done = {
+            (phase.name, unit)
+            for phase in self.phases
+            for unit, count in phase.all_cores.items()
+            if count > 0
+        }
+        table = kernel_events()[self.kernel]
+        lines = sum(table[phase][unit].code_lines for phase, unit in done)
+        return ceil(lines * target.core.code_line_cycles)
+
     def phase_cycles(self, phase: Phase, target: Target) -> float:
-        """The busiest core's cycles, or those of a unit that all cores share, if it is slower."""
+        """The busiest core's cycles; where all wait for a unit that they share, those of the unit.
+
+        What a core does before and after is not hidden by the others' waiting: they do the same.
+        """
         events = kernel_events()[self.kernel][phase.name]
         places = {**OWN_OPERANDS, **self.places}
         each = {
             unit: found.issue_cycles(target.core) + found.access_cycles(target, places)
             for unit, found in events.items()
         }
-        busiest = max(total(work, each) for work in phase.busiest)
-        return max(busiest, *shared_unit_cycles(events, phase.all_cores, target))
+        shared = {
+            unit: count * shared_unit_cycles(events[unit], target)
+            for unit, count in phase.all_cores.items()
+        }
+        return max(
+            sum(max(count * each[unit], shared[unit]) for unit, count in work.items() if count > 0)
+            for work in phase.busiest
+        )
+
+
+def shared_unit_cycles(events: Events, target: Target) -> float:
+    """How long one unit of work keeps the dividers or the other float units, evenly loaded."""
+    core = target.core
+    return max(
+        events.float_divides * core.float_divide_cycles / core.float_divide_units,
+        events.float_operations * core.float_cycles / core.float_units,
+    )
 
 
 def total(work: Work, each: Mapping[str, float]) -> float:
     """Sum over the units of work."""
     return sum(count * each[unit] for unit, count in work.items())
-
-
-def shared_unit_cycles(
-    events: Mapping[str, Events], work: Work, target: Target
-) -> tuple[float, float]:
-    """How long the dividers and the other float units are busy if their load is even."""
-    divides = total(work, {unit: found.float_divides for unit, found in events.items()})
-    others = total(work, {unit: found.float_operations for unit, found in events.items()})
-    core = target.core
-    return (
-        divides * core.float_divide_cycles / core.float_divide_units,
-        others * core.float_cycles / core.float_units,
-    )
 
 
 def barrier_cycles(target: Target) -> int:

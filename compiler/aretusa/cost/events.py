@@ -36,6 +36,8 @@ class Events:
     divides: float = 0.0
     float_operations: float = 0.0
     float_divides: float = 0.0
+    fetch_refills: float = 0.0  # lines brought into the core's own instruction cache
+    code_lines: float = 0.0  # of code, however often the unit is done
     loads: Mapping[str, float] = field(default_factory=dict)
     stores: Mapping[str, float] = field(default_factory=dict)
 
@@ -50,6 +52,7 @@ class Events:
             + self.divides * (core.divide_cycles - 1)
             + self.float_operations * (core.float_cycles - 1)
             + self.float_divides * (core.float_divide_cycles - 1)
+            + self.fetch_refills * core.fetch_refill_cycles
         )
 
     def access_cycles(self, target: Target, places: Mapping[str, MemoryId]) -> float:

@@ -92,6 +92,8 @@ class Core:
     float_units: int
     float_divide_cycles: int
     float_divide_units: int
+    fetch_refill_cycles: int  # a line of code from the cluster's cache to the core's own
+    code_line_cycles: int  # a line of code from L2 to the cluster's cache, for all cores together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

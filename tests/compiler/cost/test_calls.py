@@ -178,7 +178,17 @@ def test_more_shared_units_are_never_slower(
 def test_one_divider_bounds_what_all_cores_quantise() -> None:
     call = kernels.quantise_call(8, tokens=1, depth=256)
     divides = 256 * TARGET.core.float_divide_cycles
-    assert divides < call.cycles(TARGET) < 1.2 * divides
+    assert divides < call.cycles(TARGET) < 1.25 * divides
+
+
+def test_code_is_fetched_once_however_much_is_done() -> None:
+    few, many = (
+        kernels.quantise_call(8, tokens=1, depth=depth).code_cycles(TARGET) for depth in (64, 6400)
+    )
+    assert few == many > 0
+    assert linear((8, 0, False))(8, {"rows": 8, "depth": 64, "tokens": 1}).code_cycles(TARGET) < (
+        linear((8, 0, False))(8, {"rows": 8, "depth": 64, "tokens": 3}).code_cycles(TARGET)
+    )
 
 
 def test_a_core_cannot_read_what_only_transfers_reach() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from instruction_mix import MixCounter
 from kernel_costs import count_calls, errors, least_squares
-from kernel_shapes import held_out_samples
 from required_tools import skip_or_fail
+from shape_lists import held_out_samples
 
 if TYPE_CHECKING:
     from pathlib import Path

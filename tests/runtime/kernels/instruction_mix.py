@@ -35,6 +35,7 @@ OBJDUMP: Final = CROSS_GCC.replace("gcc", "objdump")
 BLOB: Final = 0x8400_0000
 IMAGE: Final = (0x8000_0000, 0x8002_0000)  # where a program of at most 128 KiB lies
 REGIONS: Final = 16  # of mix_plugin.c, of which we name the arrays of a case and the table of exp
+LINE_BYTES: Final = 16  # of the instruction caches
 QEMU_SECONDS: Final = 600
 
 LOADS: Final = {"lb", "lbu", "lh", "lhu", "lw", "flw", "lwsp", "flwsp"}
@@ -73,6 +74,8 @@ class Mix:
     divides: int
     float_operations: int
     float_divides: int
+    fetch_refills: int
+    code_lines: frozenset[int]
     loads: Mapping[str, int]
     stores: Mapping[str, int]
 
@@ -80,7 +83,7 @@ class Mix:
 def row_type() -> np.dtype[np.void]:
     """struct row of mix_plugin.c."""
     regions = (np.uint32, (REGIONS,))
-    names = ("address", "count", "taken")
+    names = ("address", "count", "taken", "refills")
     fields = [(name, np.uint32) for name in names]
     return np.dtype([*fields, ("loads", *regions), ("stores", *regions)])
 
@@ -102,7 +105,7 @@ class MixCounter:
         (self.folder / "blob").write_bytes(blob)
         regions = _regions(blob, len(cases), self.exp_table)
         (self.folder / "regions").write_bytes(regions.tobytes())
-        self._run()
+        self._run(cores)
         found: list[list[list[Mix]]] = [[] for _ in cases]
         for case, rows in _turns((self.folder / "turns").read_bytes()):
             if not found[case] or len(found[case][-1]) == cores:
@@ -110,13 +113,13 @@ class MixCounter:
             found[case][-1].append(self._mix(rows))
         return found
 
-    def _run(self) -> None:
+    def _run(self, cores: int) -> None:
         image = ":".join(f"{address:x}" for address in IMAGE)
         files = f"out={self.folder / 'turns'},regions={self.folder / 'regions'}"
         command = [QEMU, "-M", "virt", "-m", "512M", "-bios", "none", "-nographic"]
         command += ["-icount", "shift=0,sleep=off", "-kernel", str(self.elf)]
         command += ["-device", f"loader,file={self.folder / 'blob'},addr={BLOB},force-raw=on"]
-        command += ["-plugin", f"{self.plugin},{files},image={image}"]
+        command += ["-plugin", f"{self.plugin},{files},cores={cores},image={image}"]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=QEMU_SECONDS)
 
     def _mix(self, rows: NDArray[np.void]) -> Mix:
@@ -142,6 +145,8 @@ class MixCounter:
             divides=total(DIVIDES),
             float_operations=total(floats - MOVES - {"fdiv.s"}),
             float_divides=total({"fdiv.s"}),
+            fetch_refills=sum(int(row["refills"]) for _, row in known),
+            code_lines=frozenset(int(row["address"]) // LINE_BYTES for _, row in known),
             loads=_accesses([row["loads"] for _, row in known]),
             stores=_accesses([row["stores"] for _, row in known]),
         )

@@ -1,20 +1,21 @@
 /* A plugin of QEMU that counts what one hart executes: how often each instruction, how often each
- * branch is taken, and how often each load and store falls into each region of memory.
+ * branch is taken, how often each load and store falls into each region of memory, and how often
+ * the small instruction cache of a core has to be refilled.
  *
  * The program tells by reads of counters what is counted: a case lasts from one read of minstret to
  * the next; a read of mcycle ends a turn, which is written to the file as number of the case,
  * number of rows, rows; what lies between two reads of instret is left out.
  *
- * Arguments: out=FILE, image=FIRST:LAST (addresses of the program), regions=FILE (words: regions
- * per case, then first and last address of each region of each case). Debian ships no header for
- * plugins, so the few functions of QEMU's plugin API 1 are declared here. */
+ * Arguments: out=FILE, cores=N, image=FIRST:LAST (addresses of the program), regions=FILE (words:
+ * regions per case, then first and last address of each region of each case). Debian ships no
+ * header for plugins, so the few functions of QEMU's plugin API 1 are declared here. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACES = 1 << 16, REGIONS = 16, MEMORY_READ_WRITE = 3, NO_REGISTERS = 0 };
+enum { PLACES = 1 << 16, REGIONS = 16, CORES_MAX = 8, MEMORY_READ_WRITE = 3, NO_REGISTERS = 0 };
 
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
@@ -39,11 +40,23 @@ bool qemu_plugin_mem_is_store(uint32_t info);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
+/* The private cache of a core as gvsoc-pulp:pulp/chips/siracusa/cluster.json describes it, 512
+ * bytes behind a buffer of one line, with the replacement of
+ * gvsoc-core:models/cache/cache_impl.cpp. */
+enum { LINE_BYTES = 16, SETS = 8, WAYS = 4 };
+
+struct cache {
+    uint32_t lines[SETS][WAYS];
+    uint32_t buffered;
+    uint8_t shift_register;
+};
+
 /* One instruction of the program, by its address. */
 struct row {
     uint32_t address;
     uint32_t count;
-    uint32_t taken; /* times that something else than the instruction behind it came next */
+    uint32_t taken;   /* times that something else than the instruction behind it came next */
+    uint32_t refills; /* lines that its fetches brought into the cache */
     uint32_t loads[REGIONS];
     uint32_t stores[REGIONS];
 };
@@ -56,6 +69,8 @@ struct stretch {
 };
 
 static struct row rows[PLACES];
+static struct cache caches[CORES_MAX];
+static uint32_t cores, core;
 static uint32_t image_first, image_last;
 static uint32_t *regions; /* of all cases */
 static uint32_t region_count;
@@ -93,11 +108,41 @@ static void count_stretch(unsigned vcpu, void *data)
     }
 }
 
+static uint32_t next_way(struct cache *cache)
+{
+    const uint32_t taps = cache->shift_register;
+    const uint32_t fed_back = ~(taps >> 7 ^ taps >> 3 ^ taps >> 2 ^ taps >> 1) & 1;
+    cache->shift_register = (uint8_t)(taps << 1 | fed_back);
+    return cache->shift_register >> 1 & (WAYS - 1);
+}
+
+/* 1 if a line has to be brought in. */
+static uint32_t fetch_line(struct cache *cache, uint32_t line)
+{
+    uint32_t *const set = cache->lines[line % SETS];
+    if (line == cache->buffered) {
+        return 0;
+    }
+    cache->buffered = line;
+    for (uint32_t way = 0; way < WAYS; way++) {
+        if (set[way] == line) {
+            return 0;
+        }
+    }
+    set[next_way(cache)] = line;
+    return 1;
+}
+
+/* Four bytes are fetched, however long the instruction is. */
 static void count_instruction(unsigned vcpu, void *data)
 {
+    struct row *const row = data;
     (void)vcpu;
     if (is_in_case && !is_paused) {
-        ((struct row *)data)->count++;
+        struct cache *const cache = &caches[core];
+        row->count++;
+        row->refills += fetch_line(cache, row->address / LINE_BYTES);
+        row->refills += fetch_line(cache, (row->address + 3) / LINE_BYTES);
     }
 }
 
@@ -111,6 +156,14 @@ static void count_access(unsigned vcpu, uint32_t info, uint64_t address, void *d
     }
 }
 
+static void clear_rows(void)
+{
+    memset(rows, 0, sizeof rows);
+    for (uint32_t i = 0; i < PLACES; i++) {
+        rows[i].address = image_first + 2 * i;
+    }
+}
+
 static void write_turn(void)
 {
     uint32_t head[2] = {case_number, 0};
@@ -120,12 +173,11 @@ static void write_turn(void)
     fwrite(head, sizeof head, 1, out);
     for (uint32_t i = 0; i < PLACES; i++) {
         if (rows[i].count > 0) {
-            rows[i].address = image_first + 2 * i;
             fwrite(&rows[i], sizeof rows[i], 1, out);
         }
     }
     fflush(out);
-    memset(rows, 0, sizeof rows);
+    clear_rows();
 }
 
 static void end_turn(unsigned vcpu, void *data)
@@ -133,6 +185,7 @@ static void end_turn(unsigned vcpu, void *data)
     (void)vcpu;
     (void)data;
     write_turn();
+    core = (core + 1) % cores;
     expected_address = 0;
 }
 
@@ -142,6 +195,7 @@ static void start_or_end_case(unsigned vcpu, void *data)
     (void)data;
     case_number += is_in_case;
     is_in_case = !is_in_case;
+    core = 0;
     expected_address = 0;
 }
 
@@ -225,11 +279,15 @@ __attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, con
             out = fopen(value, "wb");
         } else if (strncmp(arguments[i], "regions=", 8) == 0) {
             is_ready = is_ready && read_regions(value);
+        } else if (strncmp(arguments[i], "cores=", 6) == 0) {
+            cores = (uint32_t)atoi(value);
         } else {
             is_ready = is_ready && sscanf(value, "%x:%x", &image_first, &image_last) == 2;
         }
     }
-    is_ready = is_ready && out && regions && image_last - image_first <= 2 * PLACES;
+    is_ready = is_ready && out && regions && cores > 0 && cores <= CORES_MAX &&
+               image_last - image_first <= 2 * PLACES;
+    clear_rows();
     qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
     return is_ready ? 0 : -1;
 }
