@@ -92,10 +92,11 @@ def _places(listing: Listing, starts: list[int]) -> Iterator[_Place]:
 
 
 def _epoch_starts(listing: Listing) -> list[int]:
-    starts = [0]
-    for part in listing.parts[:-1]:
-        starts.append(starts[-1] + len(part.epochs))
-    return starts
+    """The first epoch of each part; kinds of layers share one stretch, as one runs at a time."""
+    first, *kinds, _ = listing.parts
+    layers = len(first.epochs)
+    longest = max((len(part.epochs) for part in kinds), default=0)
+    return [0, *(layers for _ in kinds), layers + longest]
 
 
 def _info(listing: Listing, place: _Place, index: int, homes: dict[str, MemoryId]) -> OpInfo:
@@ -148,12 +149,14 @@ def _engine(op: ops.Linear, matrix: Matrix) -> str:
 
 def epoch_labels(listing: Listing) -> list[str]:
     """What runs in each epoch, for people."""
-    labels: list[str] = []
-    for number, part in enumerate(listing.parts):
-        where = "layer: " if 0 < number < len(listing.parts) - 1 else ""
+    starts = _epoch_starts(listing)
+    labels = [""] * (starts[-1] + len(listing.parts[-1].epochs))
+    for start, part in zip(starts, listing.parts, strict=True):
+        where = "layer: " if part.layers else ""
         first = 0
-        for count in part.epochs:
-            labels.append(where + " + ".join(map(op_label, part.ops[first : first + count])))
+        for epoch, count in enumerate(part.epochs, start):
+            text = where + " + ".join(map(op_label, part.ops[first : first + count]))
+            labels[epoch] = labels[epoch] or text
             first += count
     return labels
 
