@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import ceil
 from pathlib import Path
@@ -16,18 +16,25 @@ from aretusa.target.description import MemoryId
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aretusa.cost.calls import Phase
+    from aretusa.cost.calls import KernelCall, Phase
     from aretusa.target.description import Target
     from aretusa_sim.kernels import Counted
 
 OWN_KERNELS: Final = Path(__file__).with_name("own_kernels.toml")
 
 
+Code = tuple[str, str]  # a kernel and its phase
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A stretch of work: cycles until the last core is through, and what all cores do in it."""
+    """A stretch of work: cycles until the last core is through, and what all cores do in it.
+
+    `code` are the cycles that it takes longer where its code is not in the cluster's cache.
+    """
 
     cycles: int
+    code: Mapping[Code, int]
     instructions: int
     loads: Mapping[MemoryId, int]
     stores: Mapping[MemoryId, int]
@@ -75,8 +82,17 @@ class CoreWork:
         if self.has_contention:
             cycles += self._lost(cycles, loads, stores)
         return Share(
-            cycles=ceil(cycles), instructions=round(instructions), loads=loads, stores=stores
+            cycles=ceil(cycles),
+            code={(call.kernel, phase.name): self._code_cycles(call, phase)},
+            instructions=round(instructions),
+            loads=loads,
+            stores=stores,
         )
+
+    def _code_cycles(self, call: KernelCall, phase: Phase) -> int:
+        if call.kernel in _own_events():
+            return 0
+        return replace(call, phases=(phase,)).code_cycles(self.target)
 
     def _own_cycles(
         self, phase: Phase, events: Mapping[str, Events], places: Mapping[str, MemoryId]
@@ -123,6 +139,7 @@ def _sum(shares: list[Share]) -> Share:
                 totals[memory] = totals.get(memory, 0) + count
     return Share(
         cycles=sum(share.cycles for share in shares),
+        code={code: cycles for share in shares for code, cycles in share.code.items()},
         instructions=sum(share.instructions for share in shares),
         loads=loads,
         stores=stores,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aretusa.cost.attention import AttentionShape, attention_call
 from aretusa.cost.calls import KernelCall, Phase
 from aretusa.cost.groups import add_group_call, finish_totals_call
+from aretusa.cost.groups import add_group_call, finish_totals_call
 from aretusa.cost.kernels import (
     argmax_call,
     cache_append_call,
@@ -21,6 +22,7 @@ from aretusa.cost.kernels import (
 )
 from aretusa.cost.products import linear_call
 from aretusa.ir import ops
+from aretusa.ir.types import SUM_RUN
 from aretusa.ir.types import SUM_RUN
 from aretusa.neureka.registers import Mode
 from aretusa.quantization.schemes import container_bits
@@ -54,7 +56,7 @@ def counted_work(call: OpCall, touch: Touch) -> list[Counted]:
         case ops.Linear() as op if touch.phase == "linear last group":
             return _first(_group(call, touch)) + _first(_totals(call, op, touch))
         case ops.Linear() as op:
-            return _first(_linear(call, op, touch))
+            return [(found, found.phases[0]) for found in _linear(call, op, touch)]
         case ops.Embed():
             found = _embed(call, touch)
             return [(found, phase) for phase in found.phases]
@@ -147,36 +149,72 @@ def _heads(call: OpCall, touch: Touch) -> KernelCall:
     )
 
 
-def _linear(call: OpCall, op: ops.Linear, touch: Touch) -> KernelCall:
-    matrix = call.matrix
+def _linear(call: OpCall, op: ops.Linear, touch: Touch) -> list[KernelCall]:
     match touch.phase:
         case "linear tile":
-            rows = replace(matrix.type, rows=touch.rows, bits=container_bits(matrix.type.bits))
-            return linear_call(
-                call.cores,
-                rows,
-                tokens=touch.tokens,
-                has_bias=matrix.has_bias,
-                has_residual=op.residual is not None,
-                src=call.home(op.src),
-                residual=call.home(op.residual),
-                out=call.home(op.out),
-            )
+            return [_tile(call, op, touch)]
         case "linear finish":
-            return finish_sums_call(
-                call.cores,
-                rows=touch.rows,
-                tokens=touch.tokens,
-                has_bias=matrix.has_bias,
-                has_residual=op.residual is not None,
-                residual=call.home(op.residual),
-                scales=call.channels_home,
-                out=call.home(op.out),
-            )
+            return [
+                finish_sums_call(
+                    call.cores,
+                    rows=touch.rows,
+                    tokens=touch.tokens,
+                    has_bias=call.matrix.has_bias,
+                    has_residual=op.residual is not None,
+                    residual=call.home(op.residual),
+                    scales=call.channels_home,
+                    out=call.home(op.out),
+                )
+            ]
+        case "linear group":
+            return [_group(call, touch)]
+        case "linear last group":
+            return [_group(call, touch), _totals(call, op, touch)]
         case "linear inputs":
-            return _inputs(call, touch)
+            return [_inputs(call, touch)]
         case _:
             raise UnknownPhaseError(f"a linear layer: {touch.phase}")
+
+
+def _tile(call: OpCall, op: ops.Linear, touch: Touch) -> KernelCall:
+    """Some rows of the cluster's."""
+    matrix = call.matrix
+    return linear_call(
+        call.cores,
+        replace(matrix.type, rows=touch.rows, bits=container_bits(matrix.type.bits)),
+        tokens=touch.tokens,
+        has_bias=matrix.has_bias,
+        has_residual=op.residual is not None,
+        src=call.home(op.src),
+        residual=call.home(op.residual),
+        out=call.home(op.out),
+    )
+
+
+def _group(call: OpCall, touch: Touch) -> KernelCall:
+    """The terms of a group of the depth, of which `touch.depth` is the length."""
+    runs = ceil_div(touch.depth, SUM_RUN) if call.matrix.type.has_minimum else 0
+    return add_group_call(
+        call.cores,
+        rows=touch.rows,
+        tokens=touch.tokens,
+        code_runs=runs,
+        scales=call.channels_home,
+    )
+
+
+def _totals(call: OpCall, op: ops.Linear, touch: Touch) -> KernelCall:
+    """All groups' terms, made results."""
+    return finish_totals_call(
+        call.cores,
+        rows=touch.rows,
+        tokens=touch.tokens,
+        has_bias=call.matrix.has_bias,
+        has_residual=op.residual is not None,
+        scales=call.channels_home,
+        residual=call.home(op.residual),
+        out=call.home(op.out),
+    )
 
 
 def _group(call: OpCall, touch: Touch) -> KernelCall:

@@ -25,13 +25,18 @@ if TYPE_CHECKING:
 
     from aretusa.trace.event import Event
     from aretusa_sim.code import Block, Instruction
-    from aretusa_sim.core_work import CoreWork, Share
+    from aretusa_sim.core_work import Code, CoreWork, Share
     from aretusa_sim.durations import Durations
     from aretusa_sim.kernels import Counted
     from aretusa_sim.op_call import OpCall
 
 CHOICE: Final = "choose"  # the phase in which core 0 takes a token
-MULTIPLYING: Final = {"linear tile": Unit.CLUSTER, "linear finish": Unit.ENGINE}
+MULTIPLYING: Final = {
+    "linear tile": Unit.CLUSTER,
+    "linear finish": Unit.ENGINE,
+    "linear group": Unit.ENGINE,
+    "linear last group": Unit.ENGINE,
+}
 ATTENDING: Final = {"attention keys", "attention values"}
 CACHE_BITS: Final = 8
 TILE_OUT: Final = 32  # output channels for which N-EUREKA reads its inputs anew
@@ -46,6 +51,8 @@ class Lowering:
         self.core_work = core_work
         self._given = [0] * QUEUES
         self._blocks: dict[Block, Block] = {}
+        self._code: set[Code] = set()  # in the cache, of this op and of the one before
+        self._code_before: set[Code] = set()
 
     def segment(
         self,
@@ -55,6 +62,7 @@ class Lowering:
         owner: Callable[[str], int | None],
     ) -> Segment:
         """The events of one op. `owner` tells the row whose weights lie in a region, if any."""
+        self._code_before, self._code = self._code, set()
         op = _OpLowering(self, call, row, owner)
         listed = list(events)
         for event, following in zip(listed, [*listed[1:], None], strict=True):
@@ -70,9 +78,19 @@ class Lowering:
         """How many tasks were given after that one."""
         return self._given[queue] - number
 
+    def fetched(self, share: Share) -> int:
+        """Cycles that code takes which neither this op nor the one before has run."""
+        cycles = 0
+        for code, cold in share.code.items():
+            if code not in self._code and code not in self._code_before:
+                cycles += cold
+            self._code.add(code)
+        return cycles
+
     def forget(self) -> None:
-        """Numbers start again: other events follow."""
+        """Other events follow: numbers start again, and no code is there."""
         self._given = [0] * QUEUES
+        self._code.clear()
 
 
 class _OpLowering:
@@ -151,7 +169,8 @@ class _OpLowering:
         self._add(self.parent.core_work.share((self.call.signature, key), counted))
 
     def _add(self, share: Share) -> None:
-        self.instructions.append((WORK, share.cycles, (), self.row))
+        cycles = share.cycles + self.parent.fetched(share)
+        self.instructions.append((WORK, cycles, (), self.row))
         activity = self._of(self.row)
         activity.instructions += share.instructions
         for totals, counts in (
