@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from aretusa.cost.attention import AttentionShape, attention_call
 from aretusa.cost.calls import KernelCall, Phase
 from aretusa.cost.groups import add_group_call, finish_totals_call
-from aretusa.cost.groups import add_group_call, finish_totals_call
 from aretusa.cost.kernels import (
     argmax_call,
     cache_append_call,
@@ -22,7 +21,6 @@ from aretusa.cost.kernels import (
 )
 from aretusa.cost.products import linear_call
 from aretusa.ir import ops
-from aretusa.ir.types import SUM_RUN
 from aretusa.ir.types import SUM_RUN
 from aretusa.neureka.registers import Mode
 from aretusa.quantization.schemes import container_bits
@@ -186,32 +184,6 @@ def _tile(call: OpCall, op: ops.Linear, touch: Touch) -> KernelCall:
         has_bias=matrix.has_bias,
         has_residual=op.residual is not None,
         src=call.home(op.src),
-        residual=call.home(op.residual),
-        out=call.home(op.out),
-    )
-
-
-def _group(call: OpCall, touch: Touch) -> KernelCall:
-    """The terms of a group of the depth, of which `touch.depth` is the length."""
-    runs = ceil_div(touch.depth, SUM_RUN) if call.matrix.type.has_minimum else 0
-    return add_group_call(
-        call.cores,
-        rows=touch.rows,
-        tokens=touch.tokens,
-        code_runs=runs,
-        scales=call.channels_home,
-    )
-
-
-def _totals(call: OpCall, op: ops.Linear, touch: Touch) -> KernelCall:
-    """All groups' terms, made results."""
-    return finish_totals_call(
-        call.cores,
-        rows=touch.rows,
-        tokens=touch.tokens,
-        has_bias=call.matrix.has_bias,
-        has_residual=op.residual is not None,
-        scales=call.channels_home,
         residual=call.home(op.residual),
         out=call.home(op.out),
     )
