@@ -36,13 +36,14 @@ def plan_request(
     tokenizer_bytes: int,
     goal: Goal | None = None,
 ) -> Request:
-    """What the planner is asked for a lowered graph."""
+    """What the planner is asked for a lowered graph. No step has more tokens than the context."""
+    chunks = dict.fromkeys(min(chunk, graph.context) for chunk in options.chunks)
     return Request(
         graph=graph,
         target=target,
         goal=Goal.within(graph.context) if goal is None else goal,
         engine=options.engine,
-        chunks=options.chunks,
+        chunks=tuple(chunks),
         tokenizer_bytes=tokenizer_bytes,
         workspace_bytes=workspace_bytes(graph.context),
     )
