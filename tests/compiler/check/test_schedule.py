@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from changes import with_numbers
 from job_images import register_image
 from listings import PLANS, listing_named
 from wrong_events import KINDS, wrong_schedules
-from wrong_listings import with_numbers
 
 from aretusa.check.plan import check_listing, forwards
 from aretusa.check.replay import Replay, replay

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import random
-from bisect import bisect_right
-from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from event_edits import (
+    barrier_before,
+    meets,
+    moved,
+    needs_barrier,
+    phase_of,
+    renumbered,
+    unit_of,
+    with_event,
+)
+
 from aretusa.trace.event import (
-    Access,
     Barrier,
     JobStart,
     JobWait,
@@ -29,7 +37,6 @@ if TYPE_CHECKING:
     Events = list[Event]
     Maker = Callable[[Events], Iterator[Events]]
 
-MANY: Final = 10**9
 SITES: Final = 3  # of each kind that a schedule is made wrong at
 
 
@@ -41,43 +48,6 @@ def wrong_schedules(events: Events, seed: int) -> Iterator[tuple[str, Events]]:
         yield from ((f"{name}, event {at}", renumbered(wrong)) for at, wrong in chosen)
 
 
-def renumbered(events: Events) -> Events:
-    """Numbers of transfers and jobs in the order of the events; waits follow what they meant."""
-    new: dict[tuple[int, int], int] = {}
-    counts: Counter[int] = Counter()
-    for event in events:
-        if isinstance(event, TransferStart | JobStart):
-            counts[_unit(event)] += 1
-            new[_unit(event), event.number] = counts[_unit(event)]
-    meant = _last_meant(new)
-    changed: Events = []
-    seen: Counter[int] = Counter()
-    for event in events:
-        if isinstance(event, TransferStart | JobStart):
-            changed.append(replace(event, number=new[_unit(event), event.number]))
-            seen[_unit(event)] += 1
-        elif isinstance(event, TransferWait | JobWait):
-            unit = _unit(event)
-            last = meant[unit][bisect_right(meant[unit], (event.number, MANY)) - 1][1]
-            changed.append(replace(event, number=min(last, seen[unit])))
-        else:
-            changed.append(event)
-    return changed
-
-
-def _last_meant(new: dict[tuple[int, int], int]) -> dict[int, list[tuple[int, int]]]:
-    """Of each unit: old numbers, with the largest new one of those up to it."""
-    found: dict[int, list[tuple[int, int]]] = {}
-    for (unit, old), number in sorted(new.items()):
-        known = found.setdefault(unit, [(0, 0)])
-        known.append((old, max(known[-1][1], number)))
-    return found
-
-
-def _unit(event: TransferStart | TransferWait | JobStart | JobWait) -> int:
-    return event.queue if isinstance(event, TransferStart | TransferWait) else len(Queue)
-
-
 def _kernels(events: Events) -> Iterator[tuple[int, str, Event]]:
     """Every event with its place and the kernel that it belongs to."""
     kernel = ""
@@ -86,69 +56,39 @@ def _kernels(events: Events) -> Iterator[tuple[int, str, Event]]:
         yield at, kernel, event
 
 
-def _meets(one: Access | Extent, other: Access | Extent) -> bool:
-    """Whether two hulls share bytes."""
-    return (
-        one.memory is other.memory
-        and one.offset_bytes < _end(other)
-        and other.offset_bytes < _end(one)
-    )
-
-
-def _end(place: Access | Extent) -> int:
-    return place.end_bytes if isinstance(place, Access) else place.offset_bytes + place.size_bytes
-
-
-def _with(events: Events, at: int, *instead: Event) -> Events:
-    return [*events[:at], *instead, *events[at + 1 :]]
-
-
-def _moved(events: Events, at: int, to: int) -> Events:
-    """One event moved to before another one that stands earlier."""
-    return [*events[:to], events[at], *events[to:at], *events[at + 1 :]]
-
-
-def _phase(events: Events, at: int, step: int) -> Iterator[tuple[int, Event]]:
-    """Events behind (or before) one, up to a barrier."""
-    at += step
-    while 0 <= at < len(events) and not isinstance(events[at], Barrier):
-        yield at, events[at]
-        at += step
-
-
 def _needed_waits(events: Events) -> Iterator[tuple[int, Event]]:
     """Waits that no earlier one makes idle; the second copy to a cache waits for the first too."""
     done: dict[int, int] = {}
     for at, kernel, event in _kernels(events):
         if isinstance(event, TransferWait | JobWait):
-            if event.number > done.get(_unit(event), 0) and kernel != "CacheAppend":
+            if event.number > done.get(unit_of(event), 0) and kernel != "CacheAppend":
                 yield at, event
-            done[_unit(event)] = max(event.number, done.get(_unit(event), 0))
+            done[unit_of(event)] = max(event.number, done.get(unit_of(event), 0))
 
 
 def _no_wait(events: Events) -> Iterator[tuple[int, Events]]:
     for at, _ in _needed_waits(events):
-        yield at, _with(events, at)
+        yield at, with_event(events, at)
 
 
 def _wait_behind_barrier(events: Events) -> Iterator[tuple[int, Events]]:
     for at, event in _needed_waits(events):
         if isinstance(events[at + 1], Barrier) and any(
-            isinstance(later, Touch) for _, later in _phase(events, at + 1, 1)
+            isinstance(later, Touch) for _, later in phase_of(events, at + 1, 1)
         ):
-            yield at, _with(events, at, events[at + 1], event)[: at + 2] + events[at + 2 :]
+            yield at, with_event(events, at, events[at + 1], event)[: at + 2] + events[at + 2 :]
 
 
 def _no_transfer(events: Events) -> Iterator[tuple[int, Events]]:
     for at, event in enumerate(events):
         if isinstance(event, TransferStart):
-            yield at, _with(events, at)
+            yield at, with_event(events, at)
 
 
 def _no_job(events: Events) -> Iterator[tuple[int, Events]]:
     for at, event in enumerate(events):
         if isinstance(event, JobStart):
-            yield at, _with(events, at)
+            yield at, with_event(events, at)
 
 
 def _shifted(field: str, kind: type, by: int) -> Callable[[Events], Iterator[tuple[int, Events]]]:
@@ -159,7 +99,7 @@ def _shifted(field: str, kind: type, by: int) -> Callable[[Events], Iterator[tup
             if isinstance(event, kind):
                 place = getattr(event, field)
                 wrong = replace(place, offset_bytes=place.offset_bytes + by)
-                yield at, _with(events, at, replace(event, **{field: wrong}))
+                yield at, with_event(events, at, replace(event, **{field: wrong}))
 
     return make
 
@@ -170,14 +110,14 @@ def _short_transfer(events: Events) -> Iterator[tuple[int, Events]]:
             size = event.source.size_bytes - 1
             source = replace(event.source, size_bytes=size)
             target = replace(event.target, size_bytes=size)
-            yield at, _with(events, at, replace(event, source=source, target=target))
+            yield at, with_event(events, at, replace(event, source=source, target=target))
 
 
 def _wrong_queue(events: Events) -> Iterator[tuple[int, Events]]:
     for at, event in enumerate(events):
         if isinstance(event, TransferStart):
             queue = Queue.OFF_CHIP if event.queue is Queue.DMA else Queue.DMA
-            yield at, _with(events, at, replace(event, queue=queue, number=10**6))
+            yield at, with_event(events, at, replace(event, queue=queue, number=10**6))
 
 
 def _swapped_targets(events: Events) -> Iterator[tuple[int, Events]]:
@@ -188,8 +128,8 @@ def _swapped_targets(events: Events) -> Iterator[tuple[int, Events]]:
             and one.target.size_bytes == other.target.size_bytes
             and one.source != other.source
         ):
-            changed = _with(events, at, replace(one, source=other.source))
-            yield at, _with(changed, at + 1, replace(other, source=one.source))
+            changed = with_event(events, at, replace(one, source=other.source))
+            yield at, with_event(changed, at + 1, replace(other, source=one.source))
 
 
 def _early_transfer(events: Events) -> Iterator[tuple[int, Events]]:
@@ -197,57 +137,40 @@ def _early_transfer(events: Events) -> Iterator[tuple[int, Events]]:
     for at, event in enumerate(events):
         if not isinstance(event, TransferStart):
             continue
-        barrier = _barrier_before(events, at)
+        barrier = barrier_before(events, at)
         reads = [
             access
-            for _, earlier in _phase(events, barrier, -1)
+            for _, earlier in phase_of(events, barrier, -1)
             if isinstance(earlier, Touch)
             for access in earlier.reads
         ]
-        if any(_meets(event.target, access) for access in reads):
-            yield at, _moved(events, at, barrier)
+        if any(meets(event.target, access) for access in reads):
+            yield at, moved(events, at, barrier)
 
 
 def _early_touch(events: Events) -> Iterator[tuple[int, Events]]:
     """Cores that read before the barrier behind what was written."""
     for at, event in enumerate(events):
-        barrier = _barrier_before(events, at)
-        if isinstance(event, Touch) and _needs_barrier(events, barrier, event.reads):
-            yield at, _moved(events, at, barrier)
+        barrier = barrier_before(events, at)
+        if isinstance(event, Touch) and needs_barrier(events, barrier, event.reads):
+            yield at, moved(events, at, barrier)
 
 
 def _early_job(events: Events) -> Iterator[tuple[int, Events]]:
     """A job before the barrier behind its inputs."""
     for at, event in enumerate(events):
-        barrier = _barrier_before(events, at)
-        if isinstance(event, JobStart) and _needs_barrier(events, barrier, (event.inputs,)):
-            yield at, _moved(events, at, barrier)
+        barrier = barrier_before(events, at)
+        if isinstance(event, JobStart) and needs_barrier(events, barrier, (event.inputs,)):
+            yield at, moved(events, at, barrier)
 
 
 def _no_barrier(events: Events) -> Iterator[tuple[int, Events]]:
     """No barrier between cores that write and cores that read."""
     for at, event in enumerate(events):
         if isinstance(event, Touch):
-            barrier = _barrier_before(events, at)
-            if _needs_barrier(events, barrier, event.reads):
-                yield barrier, _with(events, barrier)
-
-
-def _barrier_before(events: Events, at: int) -> int:
-    while at > 0 and not isinstance(events[at], Barrier):
-        at -= 1
-    return at
-
-
-def _needs_barrier(events: Events, barrier: int, reads: tuple[Access, ...]) -> bool:
-    """Whether the phase before the barrier writes what is read behind it."""
-    return any(
-        wrote.content == read.content and _meets(wrote, read)
-        for _, earlier in _phase(events, barrier, -1)
-        if isinstance(earlier, Touch)
-        for wrote in earlier.writes
-        for read in reads
-    )
+            barrier = barrier_before(events, at)
+            if needs_barrier(events, barrier, event.reads):
+                yield barrier, with_event(events, barrier)
 
 
 def _wrong_read(events: Events) -> Iterator[tuple[int, Events]]:
@@ -255,7 +178,7 @@ def _wrong_read(events: Events) -> Iterator[tuple[int, Events]]:
         if isinstance(event, Touch) and event.reads:
             first, *others = event.reads
             wrong = replace(first, offset_bytes=first.offset_bytes - 4)
-            yield at, _with(events, at, replace(event, reads=(wrong, *others)))
+            yield at, with_event(events, at, replace(event, reads=(wrong, *others)))
 
 
 def _stale_read(events: Events) -> Iterator[tuple[int, Events]]:
@@ -264,7 +187,7 @@ def _stale_read(events: Events) -> Iterator[tuple[int, Events]]:
         if isinstance(event, Touch) and event.reads and event.reads[0].content.startswith("step 1"):
             first, *others = event.reads
             wrong = replace(first, content=first.content.replace("step 1", "step 0"))
-            yield at, _with(events, at, replace(event, reads=(wrong, *others)))
+            yield at, with_event(events, at, replace(event, reads=(wrong, *others)))
 
 
 def _short_write(events: Events) -> Iterator[tuple[int, Events]]:
@@ -280,7 +203,7 @@ def _short_write(events: Events) -> Iterator[tuple[int, Events]]:
                     at_bytes=last.at_bytes + 4,
                     size_bytes=last.size_bytes - 4,
                 )
-                yield at, _with(events, at, replace(event, writes=(*others, late)))
+                yield at, with_event(events, at, replace(event, writes=(*others, late)))
 
 
 def _write_on_read(events: Events) -> Iterator[tuple[int, Events]]:
@@ -292,7 +215,7 @@ def _write_on_read(events: Events) -> Iterator[tuple[int, Events]]:
         elif isinstance(event, TransferStart):
             if busy is not None and busy.size_bytes >= event.target.size_bytes:
                 target = replace(busy, size_bytes=event.target.size_bytes)
-                yield at, _with(events, at, replace(event, target=target))
+                yield at, with_event(events, at, replace(event, target=target))
             busy = event.target
 
 
