@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 def _names(graph: Graph) -> list[str]:
     """Rows of the profile as the code generator registers them."""
-    builder = NetworkViewBuilder(graph, roll(graph), plan_of(graph))
-    builder._bodies()
+    plan = plan_of(graph)
+    builder = NetworkViewBuilder(graph, roll(graph), plan.bodies, plan.memory)
+    builder._parts()
     return builder.profile
 
 

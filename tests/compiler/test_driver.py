@@ -17,9 +17,11 @@ from aretusa.codegen.images import ImageWriter
 from aretusa.driver import compile_model, parameter_count
 from aretusa.errors import AretusaError, ModelError, UnsupportedError, UsageError
 from aretusa.frontend.checkpoint import open_checkpoint
-from aretusa.manifest import MANIFEST_FILE, read_manifest
+from aretusa.manifest import MANIFEST_FILE, PLAN_FILE, TARGET_FILE, read_manifest
+from aretusa.neureka.linear import Engine
 from aretusa.options import CompileOptions
 from aretusa.passes.pipeline import LOWERING
+from aretusa.plan_results import PlanReport
 from aretusa.planning import prompt_bytes_max
 from aretusa.program import Program
 
@@ -38,10 +40,9 @@ STAGES = (
     "hash_of_inputs",
     "llama_graph",
     "declare_quantised",
-    "check_accumulators",
-    "run_passes",
-    "roll",
-    "plan_memory",
+    "lowered",
+    "make_plan",
+    "check_plan",
     "copy_tokenizer",
     "write_project",
 )
@@ -71,7 +72,7 @@ def test_a_build_has_what_the_other_verbs_need(model: Path, place: Path) -> None
     names = {path.name for path in (place / "build").iterdir()}
     assert names == {
         *("Makefile", "link.ld", "machine.cfg", "memory_map.h", "network.c", "network.h"),
-        *("graph.txt", MANIFEST_FILE, "runtime", "tokenizer.json"),
+        *("graph.txt", MANIFEST_FILE, "plan.json", "runtime", "target.toml", "tokenizer.json"),
         *(image.file_name for image in result.manifest.images),
     }
     assert [path.name for path in place.iterdir()] == ["build"]
@@ -86,6 +87,37 @@ def test_the_manifest_says_where_every_byte_is(model: Path, place: Path) -> None
     assert manifest.model.stop_tokens == [2]
     assert manifest.options.context == CONTEXT
     assert len(manifest.profile) == len(set(manifest.profile))
+
+
+def test_a_build_holds_the_document_of_its_plan(model: Path, place: Path) -> None:
+    manifest = compile_there(model, place).manifest
+    report = PlanReport.model_validate_json((place / "build" / PLAN_FILE).read_text("utf-8"))
+    assert report.fits
+    assert report.model.parameters == manifest.model.parameters
+    assert (report.options.context, report.options.chunk) == (CONTEXT, CHUNK)
+    planned = {
+        (r.name, r.memory, r.offset_bytes, r.size_bytes)
+        for r in report.regions
+        if r.kind != "image header"
+    }
+    assert planned == {(r.name, r.memory, r.offset_bytes, r.size_bytes) for r in manifest.regions}
+
+
+def test_the_planner_chooses_the_tokens_of_a_step(model: Path, place: Path) -> None:
+    options = CompileOptions(context=CONTEXT)
+    manifest = compile_there(model, place, options).manifest
+    assert manifest.options.chunk in options.chunks
+    assert manifest.options.engine == "auto"
+    assert compile_there(model, place, options).reused
+    assert Program.open(place / "build").graph.chunk_max == manifest.options.chunk
+
+
+@pytest.mark.parametrize("chunk", [None, 8, 33])
+def test_no_step_is_longer_than_the_context(chunk: int | None, model: Path, place: Path) -> None:
+    options = CompileOptions(context=7, chunk=chunk)
+    chosen = compile_there(model, place, options).manifest.options.chunk
+    assert 1 <= chosen <= 7
+    assert chosen == 7 or chunk is None
 
 
 def test_a_build_that_is_up_to_date_is_kept(model: Path, place: Path) -> None:
@@ -110,6 +142,10 @@ def test_force_compiles_again(model: Path, place: Path) -> None:
         CompileOptions(context=CONTEXT, chunk=CHUNK, weights="w4g32"),
         CompileOptions(context=CONTEXT - 1, chunk=CHUNK),
         CompileOptions(context=CONTEXT, chunk=CHUNK + 1),
+        CompileOptions(context=CONTEXT),
+        CompileOptions(context=CONTEXT, chunk=CHUNK, engine=Engine.CLUSTER),
+        CompileOptions(context=CONTEXT, chunk=CHUNK, bits=4),
+        CompileOptions(context=CONTEXT, chunk=CHUNK, target="siracusa-1gib"),
     ],
 )
 def test_other_options_compile_again(model: Path, place: Path, options: CompileOptions) -> None:

@@ -22,7 +22,7 @@ def run(build: Path, platform: Platform) -> None:
     run_program(build, Prompt(text="the"), options)
 
 
-@pytest.mark.parametrize("image", ["l2.bin", "mram.bin", "l3.bin"])
+@pytest.mark.parametrize("image", ["l2.bin", "mram.bin", "sram.bin"])
 def test_one_to_eight_flipped_bits_are_seen_on_the_host(
     image: str, donor: Path, tmp_path: Path
 ) -> None:

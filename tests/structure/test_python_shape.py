@@ -13,7 +13,10 @@ FUNCTION_LINES: Final = 40
 # Longer functions, with the reason why a cut would not help the reader.
 LONG_FUNCTIONS: Final = {
     "aretusa.cli.compile_command": "one parameter per option of the command",
+    "aretusa.cli_plan.plan_command": "one parameter per option of the command",
     "aretusa.cli.run_command": "one parameter per option of the command",
+    "aretusa.plan.op_cost._call": "one match arm per op, each a record",
+    "aretusa.plan.rows._linear_row": "one record with a field per column of the report",
     "aretusa.codegen.calls.call": "one match arm per op, each a record",
     "aretusa.codegen.network_view.build": "one record with a field per hole of the template",
 }

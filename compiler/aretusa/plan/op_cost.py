@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aretusa.cost.calls import KernelCall
     from aretusa.ir.graph import Graph
     from aretusa.ir.ops import Op
+    from aretusa.memory.working_set import WorkingSet
     from aretusa.plan.linear_options import Setting
 
 
@@ -74,7 +75,8 @@ def _call(op: Op, graph: Graph, tokens: int, position: int, setting: Setting) ->
                 has_rope=op.rope,
             )
         case ops.CachedAttention():
-            return attention_call(cores, _attention_shape(op, graph, tokens, position))
+            shape = _attention_shape(op, graph, tokens, position, setting.working)
+            return attention_call(cores, shape)
         case ops.Embed():
             return _embed(op, graph, tokens, cores)
         case (
@@ -94,7 +96,7 @@ def _call(op: Op, graph: Graph, tokens: int, position: int, setting: Setting) ->
 
 
 def _attention_shape(
-    op: ops.CachedAttention, graph: Graph, tokens: int, position: int
+    op: ops.CachedAttention, graph: Graph, tokens: int, position: int, working: WorkingSet
 ) -> AttentionShape:
     _, heads, dim = op.query.type.dims(tokens)
     return AttentionShape(
@@ -104,6 +106,8 @@ def _attention_shape(
         dim=dim,
         position=min(position, graph.context - tokens),
         context=graph.context,
+        tile_positions=working.tile_positions,
+        scores_bytes=working.scores_bytes,
     )
 
 

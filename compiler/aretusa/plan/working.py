@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aretusa.ir import ops
 from aretusa.ir.types import DenseType
+from aretusa.mapping.linear import engine_choices, map_linear
 from aretusa.memory.engine_pieces import EnginePiece
 from aretusa.memory.linear_plan import tile_bytes
 from aretusa.memory.matrix_parts import BLOCK_ROWS
@@ -40,8 +41,8 @@ KIB: Final = 1024
 EVEN_ROWS: Final = 64  # a tile of so many gives each of eight cores a block
 LEVELS: Final = (
     Level(2, 56 * KIB, 24 * KIB, 32 * KIB, 128),
-    Level(3, 16 * KIB, 24 * KIB, 32 * KIB, 128),
-    Level(3, 8 * KIB, 16 * KIB, 16 * KIB, 128),
+    Level(2, 16 * KIB, 24 * KIB, 32 * KIB, 128),
+    Level(2, 8 * KIB, 16 * KIB, 16 * KIB, 128),
     Level(2, 8 * KIB, 8 * KIB, 8 * KIB, 64),
     Level(2, 4 * KIB, 4 * KIB, 4 * KIB, 32),
     Level(2, 2 * KIB, 2 * KIB, 2 * KIB, 32),
@@ -62,12 +63,13 @@ def page_ring(matrices: Mapping[str, DenseType]) -> Ring:
 
 
 def _page_sizes(matrix: DenseType) -> tuple[int, int]:
-    """Bytes of the smallest page of a matrix and of the whole matrix, in the larger layout."""
+    """Bytes of the smallest page of a matrix and of all its rows, in the largest layout."""
+    mappings = [*engine_choices(matrix, None), map_linear(matrix, Engine.SPLIT)]
     pieces = [
         EnginePiece(
             weight="",
-            engine=engine,
-            rows=matrix.rows,
+            engine=mapping.engine,
+            rows=mapping.engine_rows,
             depth=matrix.depth,
             bits=matrix.bits,
             has_bias=True,
@@ -75,9 +77,10 @@ def _page_sizes(matrix: DenseType) -> tuple[int, int]:
             group=matrix.group,
             has_minimum=matrix.has_minimum,
         )
-        for engine in (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
+        for mapping in mappings
+        if mapping.engine_rows
     ]
-    least = [p.page_bytes(min(matrix.rows, p.band_rows or TILE_CHANNELS)) for p in pieces]
+    least = [p.page_bytes(min(p.rows, p.band_rows or TILE_CHANNELS)) for p in pieces]
     return max(least), max(p.size_bytes for p in pieces)
 
 

@@ -130,16 +130,32 @@ def test_the_c_names_nothing_of_the_machine_or_the_day(build: Path) -> None:
         assert text.isascii()
 
 
+def _rows_of_tables(lines: list[str]) -> dict[str, int]:
+    """Rows of each constant table, by its name."""
+    found: dict[str, int] = {}
+    name = None
+    for line in lines:
+        if line.startswith("static const struct") and line.endswith("] = {"):
+            name = line.split("[")[0].split()[-1]
+            found[name] = 0
+        elif line.startswith("}"):
+            name = None
+        elif name is not None:
+            found[name] += 1
+    return found
+
+
 def test_more_layers_add_rows_to_tables_and_nothing_else(tmp_path: Path) -> None:
     texts = []
     for layers in (2, 9):
         graph = lowered_graph(runnable_config(layers=layers))
         build = write_build(graph, tmp_path / str(layers))
         texts.append((build / "network.c").read_text("utf-8").splitlines())
-    tables = sum("[] = {" in line and "_weight[]" in line for line in texts[0])
-    outside = 3  # embedding, final norm, head
-    caches = 2
-    assert len(texts[1]) - len(texts[0]) == 7 * (tables - outside + caches)
+    tables = [_rows_of_tables(text) for text in texts]
+    of_layers = [name for name, rows in tables[0].items() if tables[1][name] != rows]
+    assert len(of_layers) > 9 + 2  # matrices and norms of a layer, keys and values
+    assert all((tables[0][name], tables[1][name]) == (2, 9) for name in of_layers)
+    assert len(texts[1]) - len(texts[0]) == 7 * len(of_layers)
     assert [line for line in texts[1] if "(" in line and "/*" not in line] == [
         line for line in texts[0] if "(" in line and "/*" not in line
     ]
