@@ -72,7 +72,7 @@ def test_a_build_has_what_the_other_verbs_need(model: Path, place: Path) -> None
     names = {path.name for path in (place / "build").iterdir()}
     assert names == {
         *("Makefile", "link.ld", "machine.cfg", "memory_map.h", "network.c", "network.h"),
-        *("graph.txt", MANIFEST_FILE, "plan.json", "runtime", "target.toml", "tokenizer.json"),
+        *("graph.txt", MANIFEST_FILE, PLAN_FILE, TARGET_FILE, "runtime", "tokenizer.json"),
         *(image.file_name for image in result.manifest.images),
     }
     assert [path.name for path in place.iterdir()] == ["build"]
