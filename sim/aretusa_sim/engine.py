@@ -118,6 +118,13 @@ class Timeline:
         else:
             self._sleep(queue, number)
 
+    def take_intervals(self) -> tuple[Interval, ...]:
+        """What was kept since the last call."""
+        if self.intervals is None:
+            return ()
+        taken, self.intervals = tuple(self.intervals), []
+        return taken
+
     def finish(self) -> None:
         """Let the other units finish; the cluster does not wait."""
         while self._heap:

@@ -16,6 +16,7 @@ from aretusa_sim.units import Unit
 
 if TYPE_CHECKING:
     from aretusa.trace.listing import Listing
+    from aretusa_sim.engine import Interval
 
 
 @dataclass(slots=True)
@@ -50,6 +51,8 @@ class StepTiming:
     end: int
     rows: list[RowTiming]
     busy: tuple[int, ...]  # of each unit
+    starts: tuple[tuple[int, int], ...] = ()  # time and row of each op, with intervals
+    intervals: tuple[Interval, ...] = ()  # of all units, where they were asked for
 
     @property
     def cycles(self) -> int:
@@ -77,11 +80,14 @@ class Simulator:
         timeline = self.timeline
         rows = [RowTiming() for _ in range(self.coder.row_count)]
         start, busy = timeline.now, list(timeline.busy)
+        starts: list[tuple[int, int]] = []
         timeline.cuts.clear()
         for first, part in code:
             timeline.first_row = first
             for segment in part.segments:
                 before = _counters(timeline)
+                if timeline.intervals is not None:
+                    starts.append((timeline.now, first + segment.row))
                 for block in segment.blocks:
                     self.player.play(block)
                 _add(rows[first + segment.row], before, _counters(timeline))
@@ -98,6 +104,8 @@ class Simulator:
             end=timeline.now,
             rows=rows,
             busy=tuple(spent),
+            starts=tuple(starts),
+            intervals=timeline.take_intervals(),
         )
 
 

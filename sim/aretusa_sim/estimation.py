@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from aretusa.plan.goal import Goal
     from aretusa.plan.make import Plan
+    from aretusa.trace.listing import Listing
     from aretusa_sim.results import SimulationResult
     from aretusa_sim.timing import StepTiming
 
@@ -32,7 +33,8 @@ class Estimate:
 
     result: SimulationResult
     plan: Plan
-    simulator: Simulator
+    listing: Listing
+    timings: tuple[StepTiming, ...]
 
 
 def estimate(
@@ -72,7 +74,7 @@ def estimate(
         has_contention=has_contention,
     )
     result = summarise(listed, summary, prefill, decode, Tokens())
-    return Estimate(result=result, plan=plan, simulator=simulator)
+    return Estimate(result=result, plan=plan, listing=listed, timings=(*prefill, *decode))
 
 
 def _steps(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from aretusa.trace.listing import Listing
     from aretusa_sim.results import SimulationResult
     from aretusa_sim.timing import StepTiming
 
@@ -35,12 +36,13 @@ DEFAULT_NEW_TOKENS: Final = 64
 class Simulation:
     """A run: its document, and the logits that each new token was chosen from.
 
-    `simulator` has the timeline with the intervals of all units, where they were asked for.
+    `timings` have the intervals of all units, where they were asked for.
     """
 
     result: SimulationResult
     logits: NDArray[np.float32]  # [new tokens, vocabulary]
-    simulator: Simulator
+    listing: Listing
+    timings: tuple[StepTiming, ...]
 
 
 def run(
@@ -64,7 +66,7 @@ def run(
     listing = with_clock(built_listing(program), clock_hz)
     simulator = Simulator(listing, has_contention=has_contention, has_intervals=has_intervals)
     machine = Interpreter(program.graph, program.weights)
-    stops = frozenset() if ignores_stop else frozenset(program.manifest.model.stop_tokens)
+    stops = frozenset() if ignores_stop else _stops(program)
     run_of = _Run(
         simulator=simulator,
         machine=machine,
@@ -90,7 +92,16 @@ def run(
         run_of.decode,
         Tokens(prompt=ids, new=new, text=text.decode("utf-8", "replace"), is_estimate=False),
     )
-    return Simulation(result=result, logits=np.stack(run_of.logits), simulator=simulator)
+    return Simulation(
+        result=result,
+        logits=np.stack(run_of.logits),
+        listing=listing,
+        timings=(*run_of.prefill, *run_of.decode),
+    )
+
+
+def _stops(program: Program) -> frozenset[int]:
+    return frozenset(program.manifest.model.stop_tokens)
 
 
 def _prompt_ids(program: Program, prompt: str | Prompt | tuple[int, ...]) -> tuple[int, ...]:
