@@ -142,6 +142,8 @@ def _options(op: ops.Linear, parts: MappedMatrix, setting: Setting) -> Iterator[
             usage[home] = usage.get(home, 0) + align(content.size_bytes)
         engine_home = homes[0] if parts.piece is not None else None
         rest_home = homes[-1] if parts.rest is not None else None
+        if engine_home is MemoryId.L3 and parts.plan.slice_rows == 0:
+            continue  # no page holds a band of its rows
         load = _load(op, parts, setting, engine_home, rest_home)
         yield Option(
             engine=parts.mapping.engine,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aretusa.check.places import check_places
+from aretusa.check.plan import check_plan
 from aretusa.errors import CapacityError
 from aretusa.frontend.llama_graph import llama_graph
 from aretusa.memory.plan import overhead_bytes
@@ -18,7 +18,6 @@ from aretusa.planning import lowered, plan_request, weights_text
 from aretusa.quantization.store import declare_quantised
 from aretusa.shapes import open_shapes
 from aretusa.target.load import load_target
-from aretusa.trace.listing import listing
 from aretusa.verbs.ways_out import ways_out
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def plan_model(model: Path, request: PlanRequest | None = None) -> PlanReport:
         plan = plan_shapes(shapes, request)
     except CapacityError as shortage:
         return _unfit(shapes, request, shortage)
-    check_places(listing(plan))  # the schedule is replayed when the model is compiled
+    check_plan(plan)
     notes = ["the size of the tokenizer is an estimate"] if shapes.tokenizer_is_estimated else []
     weights = weights_text(request.options)
     return summarise(plan, _model(shapes), weights=weights, notes=notes)
