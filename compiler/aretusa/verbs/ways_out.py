@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
+from aretusa.options import DEFAULT_WEIGHTS
 from aretusa.plan_results import WayOut
 from aretusa.target.load import BUILT_IN
 
@@ -104,8 +105,12 @@ def _with_context(options: CompileOptions, context: int) -> _Change:
 def _with_bits(options: CompileOptions, bits: int, *, has_own_codes: bool) -> _Change:
     requantise = options.requantise or has_own_codes
     changed = replace(options, weights="w8", bits=bits, requantise=requantise)
-    flag = " --requantise" if requantise and not options.requantise else ""
-    return _Change(changed, f"{bits} bits per weight", f"--bits {bits}{flag}")
+    flags = [] if options.weights == DEFAULT_WEIGHTS else [f"--weights w{bits}"]
+    if not flags or options.bits is not None:  # together they must not contradict each other
+        flags.append(f"--bits {bits}")
+    if requantise and not options.requantise:
+        flags.append("--requantise")
+    return _Change(changed, f"{bits} bits per weight", " ".join(flags))
 
 
 def _with_target(options: CompileOptions, name: str) -> _Change:
