@@ -109,7 +109,9 @@ class PlacementResult(Record):
     """How good the homes of the weights are, in cycles of the mix of prefill and decode."""
 
     objective_cycles: Count = Field(description="of the chosen placement")
-    bound_cycles: Count = Field(description="no placement takes fewer: the solver's proof")
+    bound_cycles: Count = Field(
+        description="with this chunk and these buffers no placement takes fewer: the solver's proof"
+    )
     gap: Fraction = Field(description="(objective - bound) / objective, 0 if proven optimal")
     status: Literal["optimal", "feasible", "greedy"] = Field(
         description="proven; best found within the limit; no solver, the fallback rule"

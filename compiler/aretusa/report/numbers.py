@@ -49,7 +49,7 @@ def gap_text(placement: PlacementResult) -> str:
         case "optimal":
             return "proven optimal"
         case "feasible":
-            return f"at most {share_text(placement.gap)} above the best possible"
+            return f"at most {share_text(placement.gap)} above the best for these buffers"
         case "greedy":
             return "by a rule, without a bound"
 

@@ -60,7 +60,7 @@ def test_a_small_share_keeps_two_digits(share: float, text: str) -> None:
 def test_a_placement_is_put_into_words() -> None:
     placement = plan_report().placement
     assert placement is not None
-    assert gap_text(placement) == "at most 1.3 % above the best possible"
+    assert gap_text(placement) == "at most 1.3 % above the best for these buffers"
     assert saving_text(placement) == "17.4 % fewer cycles than first fit"
     even = placement.model_copy(update={"first_fit_cycles": placement.objective_cycles})
     assert saving_text(even) == "as many cycles as first fit"
