@@ -35,14 +35,18 @@ class Activity:
 
     def add(self, other: Activity) -> None:
         """Both together."""
-        _add(self.macs, other.macs)
-        _add(self.busy_cycles, other.busy_cycles)
-        _add(self.moved_bytes, other.moved_bytes)
-        _add(self.read_bytes, other.read_bytes)
-        _add(self.written_bytes, other.written_bytes)
-        self.instructions += other.instructions
-        self.jobs += other.jobs
-        self.transfers += other.transfers
+        self.add_times(other, 1)
+
+    def add_times(self, other: Activity, times: int) -> None:
+        """The other so many times; a negative number takes it away."""
+        _add(self.macs, other.macs, times)
+        _add(self.busy_cycles, other.busy_cycles, times)
+        _add(self.moved_bytes, other.moved_bytes, times)
+        _add(self.read_bytes, other.read_bytes, times)
+        _add(self.written_bytes, other.written_bytes, times)
+        self.instructions += times * other.instructions
+        self.jobs += times * other.jobs
+        self.transfers += times * other.transfers
 
     def use(self, unit: Unit, cycles: int, size_bytes: int) -> None:
         """A unit is busy moving bytes."""
@@ -60,6 +64,6 @@ class Activity:
             _add(self.macs, {(unit, bits): count})
 
 
-def _add(totals: dict[Key, int], more: Mapping[Key, int]) -> None:
+def _add(totals: dict[Key, int], more: Mapping[Key, int], times: int = 1) -> None:
     for key, count in more.items():
-        totals[key] = totals.get(key, 0) + count
+        totals[key] = totals.get(key, 0) + times * count

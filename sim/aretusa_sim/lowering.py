@@ -18,6 +18,7 @@ from aretusa.trace.event import (
 from aretusa_sim.activity import WORD_BYTES, Activity
 from aretusa_sim.code import BARRIER, GIVE, WAIT, WORK, Segment, blocks
 from aretusa_sim.kernels import attention_work, choice_work, copy_work, counted_work
+from aretusa_sim.repeats import Repeats
 from aretusa_sim.units import JOBS, QUEUES, Unit
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Lowering:
         listed = list(events)
         for event, following in zip(listed, [*listed[1:], None], strict=True):
             op.lower(event, following)
+        op.repeats.put_back(op.instructions, op.activity)
         found = blocks(op.instructions, self._blocks)
         return Segment(row=row, blocks=found, activity=op.activity)
 
@@ -103,6 +105,7 @@ class _OpLowering:
         self.owner = owner
         self.instructions: list[Instruction] = []
         self.activity: dict[int, Activity] = {}
+        self.repeats = Repeats(call)
         self._phases: Iterator[tuple[int, Counted]] = iter(())
         self._pending: Counted | None = None  # work of core 0 before it gives its next transfer
         op = call.op
@@ -144,6 +147,11 @@ class _OpLowering:
             self._work_of(key, event)
         if self._copies is not None:
             self._pending, self._copies = self._copies, None
+        self._multiply(event)
+        self.repeats.touched(event, len(self.instructions), self.activity)
+
+    def _multiply(self, event: Touch) -> None:
+        phase, call = event.phase, self.call
         if phase in MULTIPLYING:
             bits = call.matrix.type.bits
             macs = event.tokens * event.rows * event.depth

@@ -33,9 +33,10 @@ class StepCoder:
     of a token.
     """
 
-    def __init__(self, listing: Listing, lowering: Lowering) -> None:
-        """Nothing is traced yet."""
+    def __init__(self, listing: Listing, lowering: Lowering, *, is_short: bool = True) -> None:
+        """Nothing is traced yet; with `is_short` loops over tiles are traced by their ends."""
         self.listing = listing
+        self.is_short = is_short
         self.lowering = lowering
         self.homes = {region.name: region.memory for region in listing.regions}
         self.starts = _starts(listing)
@@ -189,7 +190,7 @@ def _by_part(
 
     What a pass over weights gives at its start belongs to the op behind it.
     """
-    groups = _by_op(program_events(listing, [forward]))
+    groups = _by_op(program_events(listing, [forward], is_short=coder.is_short))
     before: list[Event] = []
     for calls in coder.calls(listing, forward):
         events = [next(groups, []) for _ in calls]

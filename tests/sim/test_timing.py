@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from listings import PLANS, listing_named
-from tiny_models import lowered_graph, plan_of, runnable_config
+from tiny_models import lowered_graph, plan_of, resized, runnable_config
 
 from aretusa.ir import ops
+from aretusa.neureka.linear import Engine
 from aretusa.target.load import load_target
 from aretusa.trace.event import JobStart, TransferStart
 from aretusa.trace.listing import listing
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from aretusa_sim.timing import StepTiming
 
 LISTINGS: Final = sorted(PLANS)
+KIB: Final = 1024
 LINKED: Final = ("paged 3x3", "paged 1x1", "paged split", "streamed")
 
 
@@ -198,8 +200,23 @@ def test_equal_layers_are_traced_once_and_played_as_often_as_there_are() -> None
     ]
 
 
-def _coder(listed: Listing) -> StepCoder:
-    return StepCoder(listed, Lowering(Durations(listed.target), CoreWork(listed.target)))
+@pytest.mark.parametrize("engine", [Engine.CLUSTER, Engine.NEUREKA_3X3, Engine.SPLIT])
+def test_loops_over_equal_tiles_are_what_their_ends_tell(engine: Engine) -> None:
+    """A head of 12288 rows passes through rings that hold a few of them."""
+    graph = lowered_graph(runnable_config(vocab_size=12288), scheme="w4", chunk=4)
+    target = resized(load_target(), mram=64 * KIB, sram=320 * KIB, l2=384 * KIB, l1=104 * KIB)
+    listed = listing(plan_of(graph, target, engine=engine))
+    told, whole = _coder(listed), _coder(listed, is_short=False)
+    for tokens, position in ((4, 0), (1, 9)):
+        codes = [coder.step(tokens, position, has_head=True) for coder in (told, whole)]
+        assert codes[0] == codes[1]
+    rows = list(program_events(listed, [Forward(1, 9, (0,))]))
+    assert len(list(program_events(listed, [Forward(1, 9, (0,))], is_short=True))) < len(rows)
+
+
+def _coder(listed: Listing, *, is_short: bool = True) -> StepCoder:
+    lowering = Lowering(Durations(listed.target), CoreWork(listed.target))
+    return StepCoder(listed, lowering, is_short=is_short)
 
 
 def test_cores_that_want_one_bank_take_longer() -> None:
