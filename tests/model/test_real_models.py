@@ -11,6 +11,7 @@ from tiny_models import lend_programs
 
 from aretusa.driver import compile_model
 from aretusa.execution.firmware import Platform
+from aretusa.options import CompileOptions
 from aretusa.program import Program
 from aretusa.reference.interpreter import Interpreter
 from aretusa.reference.sampling import Sampler
@@ -32,8 +33,8 @@ TEXTS: Final = (
 )
 
 
-def compiled(model: Path, build: Path, donor: Path) -> Path:
-    compile_model(model, build)
+def compiled(model: Path, build: Path, donor: Path, chunk: int) -> Path:
+    compile_model(model, build, CompileOptions(chunk=chunk))
     lend_programs(donor, build)
     return build
 
@@ -42,12 +43,12 @@ def compiled(model: Path, build: Path, donor: Path) -> Path:
 def orator(donor: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (SHIPPED / "model.safetensors").is_file():
         skip_or_fail("the shipped model has no weights")
-    return compiled(SHIPPED, tmp_path_factory.mktemp("orator") / "build", donor)
+    return compiled(SHIPPED, tmp_path_factory.mktemp("orator") / "build", donor, 32)
 
 
 @pytest.fixture(scope="session")
 def smollm2(smollm2_gguf: Path, donor: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compiled(smollm2_gguf, tmp_path_factory.mktemp("smollm2") / "build", donor)
+    return compiled(smollm2_gguf, tmp_path_factory.mktemp("smollm2") / "build", donor, 8)
 
 
 def check_text(build: Path, text: str) -> None:
@@ -102,11 +103,11 @@ def test_the_chip_holds_the_shipped_model(orator: Path) -> None:
 @pytest.mark.qemu
 def test_smollm2_agrees_in_every_bit(smollm2: Path) -> None:
     executions = (
-        numpy_execution(32),
-        onnx_execution(32),
-        compiled_execution(Platform.HOST, cores=8, chunk=32),
+        numpy_execution(8),
+        onnx_execution(8),
+        compiled_execution(Platform.HOST, cores=8, chunk=8),
         compiled_execution(Platform.HOST, cores=1, chunk=3),
-        compiled_execution(Platform.QEMU, cores=8, chunk=32),
+        compiled_execution(Platform.QEMU, cores=8, chunk=8),
     )
     options = VerifyOptions(prompt_tokens=8, new_tokens=4, executions=executions)
     result = verify_build(smollm2, options)
