@@ -22,10 +22,14 @@ MOST: Final = 20_000  # blocks that are remembered
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What a block did to the counters, to the numbers of queues, and to the units."""
+    """What a block did to the counters, to the numbers of queues, to pages, and to the units.
+
+    Labels of the pages that were cut are counted from the row.
+    """
 
     counters: tuple[int, ...]
     given: tuple[int, ...]
+    cuts: tuple[int, ...]
     after: Frozen
 
 
@@ -48,15 +52,17 @@ class Player:
         key = (id(block), timeline.freeze())
         past = self._known.get(key)
         if past is not None:
+            timeline.cuts += [label + timeline.first_row for label in past.cuts]
             timeline.repeat(past.counters, past.given, past.after)
             return
         counters, given, cut = timeline.counters(), timeline.given(), len(timeline.cuts)
         play(timeline, block)
-        if cut == len(timeline.cuts) and len(self._known) < MOST:
+        if len(self._known) < MOST:
             self._kept.append(block)
             self._known[key] = _Past(
                 _less(timeline.counters(), counters),
                 _less(timeline.given(), given),
+                tuple(label - timeline.first_row for label in timeline.cuts[cut:]),
                 timeline.freeze(),
             )
 
