@@ -17,17 +17,21 @@ static uint8_t *byte_at(uint32_t memory, uint32_t offset_bytes, uint32_t bytes)
     return (uint8_t *)art_platform_memory((enum art_memory)memory) + offset_bytes;
 }
 
+static void copy(uint8_t *restrict to, const uint8_t *restrict from, uint32_t bytes)
+{
+    for (uint32_t i = 0; i < bytes; i++) { /* gcc makes it a memcpy */
+        to[i] = from[i];
+    }
+}
+
 static void move_oldest(enum art_queue queue)
 {
     const struct art_transfer *transfer =
         &queues[queue].waiting[queues[queue].done % ART_TRANSFER_QUEUE];
-    const uint8_t *restrict from =
-        byte_at(transfer->from_memory, transfer->from_bytes, transfer->bytes);
-    uint8_t *restrict to = byte_at(transfer->to_memory, transfer->to_bytes, transfer->bytes);
+    const uint8_t *from = byte_at(transfer->from_memory, transfer->from_bytes, transfer->bytes);
+    uint8_t *to = byte_at(transfer->to_memory, transfer->to_bytes, transfer->bytes);
 
-    for (uint32_t i = 0; i < transfer->bytes; i++) { /* gcc makes it a memcpy */
-        to[i] = from[i];
-    }
+    copy(to, from, transfer->bytes);
     queues[queue].done++;
 }
 

@@ -6,6 +6,10 @@
 /* A word that may overlay anything. */
 typedef uint32_t __attribute__((may_alias)) any_word;
 
+struct __attribute__((may_alias)) eight {
+    uint32_t words[8];
+};
+
 void *memcpy(void *restrict out, const void *restrict src, size_t bytes);
 void *memset(void *out, int value, size_t bytes);
 void *memmove(void *out, const void *src, size_t bytes);
@@ -22,6 +26,13 @@ void *memcpy(void *restrict out, const void *restrict src, size_t bytes)
     const uint8_t *from = src;
 
     if (are_words(out, src)) {
+        for (; bytes >= sizeof(struct eight); bytes -= sizeof(struct eight)) {
+            const struct eight words = *(const struct eight *)(const void *)from;
+
+            *(struct eight *)(void *)to = words;
+            to += sizeof words;
+            from += sizeof words;
+        }
         for (; bytes >= 4; bytes -= 4) {
             *(any_word *)(void *)to = *(const any_word *)(const void *)from;
             to += 4;
