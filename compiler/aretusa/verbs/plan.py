@@ -11,7 +11,7 @@ from aretusa.frontend.llama_graph import llama_graph
 from aretusa.memory.plan import overhead_bytes
 from aretusa.options import CompileOptions
 from aretusa.plan.goal import Goal
-from aretusa.plan.make import make_plan
+from aretusa.plan.make import find_plan, make_plan
 from aretusa.plan.summary import summarise
 from aretusa.plan_results import PlanModel, PlanOptions, PlanReport, Shortage, TierResult
 from aretusa.planning import lowered, plan_request, weights_text
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aretusa.plan.make import Plan
+    from aretusa.plan.make import Plan, Request
     from aretusa.shapes import ShapesOnly
     from aretusa.target.description import Target
 
@@ -54,18 +54,20 @@ def plan_model(model: Path, request: PlanRequest | None = None) -> PlanReport:
 
 def plan_shapes(shapes: ShapesOnly, request: PlanRequest) -> Plan:
     """The plan itself; raises CapacityError where there is none."""
+    return make_plan(_planner_request(shapes, request))
+
+
+def _planner_request(shapes: ShapesOnly, request: PlanRequest) -> Request:
     options = request.options
     context = options.context_for(shapes.config.max_positions)
     graph = llama_graph(shapes.config, name=shapes.name, chunk_max=1, context=context)
     weights = shapes.weights(options.scheme, options.read_policy(), requantises=options.requantise)
-    return make_plan(
-        plan_request(
-            lowered(declare_quantised(graph, weights)),
-            load_target(options.target),
-            options,
-            tokenizer_bytes=shapes.tokenizer_bytes,
-            goal=_goal(request, context),
-        )
+    return plan_request(
+        lowered(declare_quantised(graph, weights)),
+        load_target(options.target),
+        options,
+        tokenizer_bytes=shapes.tokenizer_bytes,
+        goal=_goal(request, context),
     )
 
 
@@ -129,8 +131,10 @@ def _attempts(shapes: ShapesOnly, request: PlanRequest) -> Callable[[CompileOpti
     def attempt(changed: CompileOptions) -> int | None:
         small = changed if changed.chunk is not None else replace(changed, chunk=1)
         try:
-            plan = plan_shapes(shapes, replace(request, options=small))
+            plan = find_plan(_planner_request(shapes, replace(request, options=small)))
         except CapacityError:
+            return None
+        if plan is None:
             return None
         load = plan.load
         tokens = max(1, plan.request.goal.decode_tokens)
