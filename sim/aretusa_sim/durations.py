@@ -11,8 +11,7 @@ from aretusa.cost.transfers import off_chip_cycles
 from aretusa.neureka.cycles import EngineWork, job_cycles
 from aretusa.neureka.registers import WeightSource
 from aretusa.target.description import MemoryId
-from aretusa_sim.engine import Costs
-from aretusa_sim.units import Unit
+from aretusa_sim.units import Costs, Unit
 
 if TYPE_CHECKING:
     from aretusa.target.description import Target

@@ -9,12 +9,14 @@ the cluster.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aretusa.trace.event import JOBS_MAX, TRANSFERS_MAX, Queue
 from aretusa_sim.units import CAUSE_OF_QUEUE, JOBS, QUEUES, Doing, Unit
+
+if TYPE_CHECKING:
+    from aretusa_sim.units import Costs
 
 # Stages of a task, one after another: units and cycles.
 Stages = tuple[tuple[int, int], ...]
@@ -41,19 +43,6 @@ PAGES: Final = int(Queue.PAGES)
 BARRIER: Final = int(Doing.BARRIER)
 GIVING: Final = int(Doing.GIVING)
 WAITING: Final = int(Doing.WAITING)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """Cycles of the cluster that do not depend on what is moved or computed."""
-
-    barrier: int
-    wake: int  # core 0 after it has slept
-    check: int  # core 0 that finds something done
-    give: int  # core 0 gives a transfer
-    program: int  # core 0 gives a job
-    burst: int  # of a page, after which the link may turn to something urgent
-    link_setup: int  # of what is left of the page then
 
 
 class Timeline:

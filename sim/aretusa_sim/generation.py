@@ -67,7 +67,7 @@ def run(
     simulator = Simulator(listing, has_contention=has_contention, has_intervals=has_intervals)
     machine = Interpreter(program.graph, program.weights)
     stops = frozenset() if ignores_stop else _stops(program)
-    run_of = _Run(
+    done = _Run(
         simulator=simulator,
         machine=machine,
         prompt=ids,
@@ -75,29 +75,31 @@ def run(
         stops=stops,
         progress=progress,
     )
-    run_of.all()
-    options, new = program.manifest.options, tuple(run_of.new)
-    text = decode_bytes(program.tokenizer, [token for token in new if token not in stops])
-    result = summarise(
-        listing,
-        ModelSummary(
-            name=program.manifest.model.name,
-            target=listing.target.name,
-            weights=options.weights if options.policy is None else f"{options.weights}, policy",
-            context=options.context,
-            chunk=options.chunk,
-            has_contention=has_contention,
-        ),
-        run_of.prefill,
-        run_of.decode,
-        Tokens(prompt=ids, new=new, text=text.decode("utf-8", "replace"), is_estimate=False),
-    )
+    done.all()
     return Simulation(
-        result=result,
-        logits=np.stack(run_of.logits),
+        result=_result(program, done, listing, has_contention=has_contention),
+        logits=np.stack(done.logits),
         listing=listing,
-        timings=(*run_of.prefill, *run_of.decode),
+        timings=(*done.prefill, *done.decode),
     )
+
+
+def _result(
+    program: Program, done: _Run, listing: Listing, *, has_contention: bool
+) -> SimulationResult:
+    options, new = program.manifest.options, tuple(done.new)
+    shown = [token for token in new if token not in done.stops]
+    text = decode_bytes(program.tokenizer, shown).decode("utf-8", "replace")
+    summary = ModelSummary(
+        name=program.manifest.model.name,
+        target=listing.target.name,
+        weights=options.weights if options.policy is None else f"{options.weights}, with a policy",
+        context=options.context,
+        chunk=options.chunk,
+        has_contention=has_contention,
+    )
+    tokens = Tokens(prompt=done.prompt, new=new, text=text, is_estimate=False)
+    return summarise(listing, summary, done.prefill, done.decode, tokens)
 
 
 def _stops(program: Program) -> frozenset[int]:

@@ -124,7 +124,7 @@ def _unit(
 
 
 def _op(info: OpInfo, row: RowTiming) -> OpResult:
-    activity, stalls = row.activity, row.stalls
+    activity = row.activity
     busy = {unit: activity.busy_cycles.get(unit, 0) for unit in Unit}
     busy[Unit.CLUSTER] = row.working + row.giving
     moved = {unit: activity.moved_bytes.get(unit, 0) for unit in Unit}
@@ -145,11 +145,7 @@ def _op(info: OpInfo, row: RowTiming) -> OpResult:
         working_cycles=row.working,
         giving_cycles=row.giving,
         barrier_cycles=row.at_barriers,
-        stalls=StallResult(
-            engine_cycles=stalls[Cause.ENGINE],
-            dma_cycles=stalls[Cause.DMA],
-            off_chip_cycles=stalls[Cause.LINK],
-        ),
+        stalls=_stalls(row),
         engine_cycles=busy[Unit.ENGINE],
         dma_in_cycles=busy[Unit.DMA_IN],
         dma_out_cycles=busy[Unit.DMA_OUT],
@@ -165,6 +161,14 @@ def _op(info: OpInfo, row: RowTiming) -> OpResult:
         transfers=activity.transfers,
         utilisation=busy[bound] / row.cycles if row.cycles else 0.0,
         bound=bound.key,
+    )
+
+
+def _stalls(row: RowTiming) -> StallResult:
+    return StallResult(
+        engine_cycles=row.stalls[Cause.ENGINE],
+        dma_cycles=row.stalls[Cause.DMA],
+        off_chip_cycles=row.stalls[Cause.LINK],
     )
 
 

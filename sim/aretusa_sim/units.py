@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -53,3 +54,16 @@ class Doing(IntEnum):
 JOBS: Final = len(Queue)  # number of the queue of jobs, behind those of transfers
 QUEUES: Final = JOBS + 1
 CAUSE_OF_QUEUE: Final = (Cause.DMA, Cause.LINK, Cause.LINK, Cause.ENGINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Cycles of the cluster that do not depend on what is moved or computed."""
+
+    barrier: int
+    wake: int  # core 0 after it has slept
+    check: int  # core 0 that finds something done
+    give: int  # core 0 gives a transfer
+    program: int  # core 0 gives a job
+    burst: int  # of a page, after which the link may turn to something urgent
+    link_setup: int  # of what is left of the page then

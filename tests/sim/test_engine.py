@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from aretusa.trace.event import Queue
-from aretusa_sim.engine import Costs, Timeline
-from aretusa_sim.units import JOBS, Cause, Unit
+from aretusa_sim.engine import Timeline
+from aretusa_sim.units import JOBS, Cause, Costs, Unit
 
 FREE: Final = Costs(barrier=0, wake=0, check=0, give=0, program=0, burst=100, link_setup=10)
 DMA, OFF_CHIP, PAGES = int(Queue.DMA), int(Queue.OFF_CHIP), int(Queue.PAGES)
