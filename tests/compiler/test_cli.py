@@ -20,11 +20,13 @@ import aretusa
 from aretusa import cli
 from aretusa.error_codes import CODES
 from aretusa.errors import ExitCode
-from aretusa.manifest import read_manifest
+from aretusa.manifest import SCHEMA_VERSION, read_manifest
+from aretusa.plan_results import PlanReport
 from aretusa.results import (
     CompileResult,
     DoctorResult,
     InspectResult,
+    ReportResult,
     RunResult,
     VerifyResult,
 )
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PACKAGES: Final = Path(aretusa.__file__).parents[1]
+CONFIGS: Final = Path(__file__).resolve().parents[2] / "examples" / "configs"
 ERROR_LINE: Final = re.compile(r"error\[(E\d{4})\]: .+\n")
 SMALL: Final = ("--context", str(CONTEXT), "--chunk", str(CHUNK))
 HOST: Final = ("--platform", "host")
@@ -90,6 +93,17 @@ def start(*arguments: object, script: str = "", **options: Any) -> subprocess.Po
         text=True,
         **options,
     )
+
+
+def small_target(path: Path, **size_bytes: int) -> Path:
+    """A target file with other memories, none of them reserved."""
+    entry = '{{ value = {}, confidence = "assumed", source = "a test" }}'
+    memories = "".join(
+        f"[memory.{name}]\nsize_bytes = {entry.format(size)}\nreserved_bytes = {entry.format(0)}\n"
+        for name, size in size_bytes.items()
+    )
+    path.write_text(f'base = "siracusa"\nname = "small"\n{memories}')
+    return path
 
 
 def names(path: Path) -> list[str]:
@@ -204,7 +218,79 @@ def test_verify_fails_when_executions_differ(
     assert text.out.splitlines()[-1] == "EXECUTIONS DIFFER: 1 mismatches"
 
 
-@pytest.mark.parametrize("verb", ["compile", "run", "verify", "inspect", "doctor"])
+def test_plan_prints_what_it_would_do_and_writes_nothing(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aretusa_command: Console
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = aretusa_command("plan", tiny_model, *SMALL)
+    assert (done.code, done.err) == (0, "")
+    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert names(tmp_path) == []
+
+
+def test_plan_prints_one_document(tiny_model: Path, aretusa_command: Console) -> None:
+    arguments = ("plan", tiny_model, *SMALL, "--prefill", 20, "--decode", 5, "--json")
+    done = aretusa_command(*arguments)
+    assert (done.code, done.err) == (0, "")
+    report = PlanReport.model_validate_json(done.out)
+    assert (report.schema_version, report.verb, report.fits) == (SCHEMA_VERSION, "plan", True)
+    assert (report.options.prefill_tokens, report.options.decode_tokens) == (20, 5)
+    assert (report.options.context, report.options.chunk) == (CONTEXT, CHUNK)
+
+
+def test_plan_takes_a_config_alone(aretusa_command: Console) -> None:
+    done = aretusa_command("plan", CONFIGS / "llama-0.5m.json", "--bits", 4, "--json")
+    assert (done.code, done.err) == (0, "")
+    report = PlanReport.model_validate_json(done.out)
+    matrices = [row for row in report.layers if row.op == "linear" and row.layer is not None]
+    assert {row.bits for row in matrices} == {4}
+
+
+def test_a_plan_that_does_not_fit_exits_with_5_and_offers_what_does(
+    tmp_path: Path, aretusa_command: Console
+) -> None:
+    target = small_target(
+        tmp_path / "small.toml", l2=360_000, sram=100_000, mram=100_000, l3=200_000
+    )
+    model = CONFIGS / "llama-0.5m.json"
+    arguments = ("plan", model, "--target", target)
+    done = aretusa_command(*arguments, "--json")
+    assert (done.code, done.err) == (ExitCode.CAPACITY, "")
+    report = PlanReport.model_validate_json(done.out)
+    assert report.shortage is not None
+    assert 1 <= len(report.ways_out) <= 3
+    text = aretusa_command(*arguments)
+    assert (text.code, text.err) == (ExitCode.CAPACITY, "")
+    printed = text.out
+    for way in report.ways_out:
+        assert way.option in printed
+        again = aretusa_command(*arguments, *way.option.split(), "--json")
+        assert (again.code, again.err) == (0, "")
+
+
+def test_report_writes_the_files_of_a_build(
+    own_build: Path, tmp_path: Path, aretusa_command: Console
+) -> None:
+    done = aretusa_command("report", own_build, "-o", tmp_path / "report", "--json")
+    assert (done.code, done.err) == (0, "")
+    result = ReportResult.model_validate_json(done.out)
+    assert sorted(result.files) == names(tmp_path / "report")
+    document = PlanReport.model_validate_json((tmp_path / "report" / "report.json").read_text())
+    assert document.fits
+    text = aretusa_command("report", own_build)
+    assert text.code == 0
+    assert sorted(result.files) == names(own_build / "report")
+
+
+def test_a_build_without_its_plan_has_no_report(own_build: Path, aretusa_command: Console) -> None:
+    (own_build / "plan.json").write_text("{}")
+    done = aretusa_command("report", own_build)
+    assert "Make it again" in done.check_error("E0005", ExitCode.USAGE)
+
+
+@pytest.mark.parametrize(
+    "verb", ["compile", "plan", "report", "run", "verify", "inspect", "doctor"]
+)
 def test_help_opens_with_an_example(verb: str, aretusa_command: Console) -> None:
     done = aretusa_command(verb, "--help")
     assert (done.code, done.err) == (0, "")
@@ -256,6 +342,18 @@ MISTAKES: Final = [
     (["compile", "MODEL", "-o", "MODEL/config.json"], "E0002", ExitCode.USAGE),
     (["compile", "MODEL", "-o", "MODEL/config.json/x"], "E0002", ExitCode.USAGE),
     (["compile", "MODEL", "-o", "n" * 300], "E0002", ExitCode.USAGE),
+    (["plan"], "E0004", ExitCode.USAGE),
+    (["plan", "NOTHING"], "E0001", ExitCode.USAGE),
+    (["plan", "MODEL", "--chunk", "0"], "E0003", ExitCode.USAGE),
+    (["plan", "MODEL", "--bits", "9"], "E0003", ExitCode.USAGE),
+    (["plan", "MODEL", "--bits", "4", "--weights", "w3"], "E0003", ExitCode.USAGE),
+    (["plan", "MODEL", "--prefill", "0"], "E0003", ExitCode.USAGE),
+    (["plan", "MODEL", "--decode", "-3"], "E0003", ExitCode.USAGE),
+    (["plan", "MODEL", "--context", "0"], "E0205", ExitCode.USAGE),
+    (["plan", "MODEL", "--target", "mars"], "E0301", ExitCode.USAGE),
+    (["plan", "MODEL", "--engine", "warp"], "E0004", ExitCode.USAGE),
+    (["report", "MODEL"], "E0005", ExitCode.USAGE),
+    (["report", "NOTHING"], "E0005", ExitCode.USAGE),
     (["inspect", "NOTHING"], "E0001", ExitCode.USAGE),
     (["inspect", "MODEL/config.json"], "E0001", ExitCode.USAGE),
     (["inspect", "MODEL/tokenizer.txt"], "E0130", ExitCode.MODEL),
@@ -367,14 +465,8 @@ def test_debug_shows_where_an_error_comes_from(tmp_path: Path, aretusa_command: 
 def test_a_model_that_does_not_fit_exits_with_5(
     tiny_model: Path, tmp_path: Path, aretusa_command: Console
 ) -> None:
-    entry = '{ value = 4096, confidence = "assumed", source = "a test" }'
-    nothing = '{ value = 0, confidence = "assumed", source = "a test" }'
-    memories = "".join(
-        f"[memory.{name}]\nsize_bytes = {entry}\nreserved_bytes = {nothing}\n"
-        for name in ("l1", "l2", "sram", "mram", "l3")
-    )
-    target = tmp_path / "small.toml"
-    target.write_text(f'base = "siracusa"\nname = "small"\n{memories}')
+    everything = dict.fromkeys(("l1", "l2", "sram", "mram", "l3"), 4096)
+    target = small_target(tmp_path / "small.toml", **everything)
     done = aretusa_command("compile", tiny_model, "-o", tmp_path / "b", "--target", target)
     line = done.check_error("E0401", ExitCode.CAPACITY)
     assert "too few" in line

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aretusa.check.plan import check_plan
-from aretusa.errors import CapacityError
+from aretusa.errors import CapacityError, UsageError
 from aretusa.frontend.llama_graph import llama_graph
 from aretusa.memory.plan import overhead_bytes
 from aretusa.options import CompileOptions
@@ -36,6 +36,18 @@ class PlanRequest:
     options: CompileOptions = field(default_factory=CompileOptions)
     prefill_tokens: int | None = None
     decode_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for option, tokens in (
+            ("--prefill", self.prefill_tokens),
+            ("--decode", self.decode_tokens),
+        ):
+            if tokens is not None and tokens < 1:
+                raise UsageError(
+                    "E0003",
+                    f"a request of {tokens} tokens is not possible",
+                    fix=f"Give {option} at least 1",
+                )
 
 
 def plan_model(model: Path, request: PlanRequest | None = None) -> PlanReport:
