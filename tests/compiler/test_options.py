@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aretusa.errors import ExitCode, UsageError
+from aretusa.neureka.linear import Engine
 from aretusa.options import BITS, CompileOptions
 from aretusa.quantization.policy import Policy
 from aretusa.quantization.schemes import CHANNEL, SCHEMES, Scheme
@@ -56,3 +57,19 @@ def test_the_policy_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
     found = options.read_policy()
     assert found.scheme_of("lm_head.weight") == Scheme(6)
     assert found.text == path.read_text()
+
+
+def test_the_planner_tries_steps_of_32_tokens_and_halves() -> None:
+    options = CompileOptions()
+    assert (options.chunk, options.engine, options.engine_name) == (None, None, "auto")
+    assert options.chunks == (32, 16, 8, 4, 2, 1)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 256])
+def test_a_step_that_is_asked_for_is_the_only_one(chunk: int) -> None:
+    assert CompileOptions(chunk=chunk).chunks == (chunk,)
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_an_engine_that_is_asked_for_has_its_name(engine: Engine) -> None:
+    assert CompileOptions(engine=engine).engine_name == engine.value
