@@ -181,6 +181,20 @@ def resized(target: Target, **size_bytes: int) -> Target:
     return replace(target, memories=memories)
 
 
+def write_target(path: Path, *, signed_input: int = 1, **capacity_bytes: int) -> Path:
+    """A target file: Siracusa with other capacities; what is reserved stays as it is."""
+    target = load_target()
+    entry = '{{ value = {}, confidence = "assumed", source = "a test" }}'
+    lines = ['base = "siracusa"', 'name = "other"']
+    for memory in target.memories:
+        if memory.id.key in capacity_bytes:
+            size_bytes = memory.reserved_bytes + capacity_bytes[memory.id.key]
+            lines += [f"[memory.{memory.id.key}]", f"size_bytes = {entry.format(size_bytes)}"]
+    lines += ["[neureka_features]", f"signed_input = {entry.format(signed_input)}"]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class RandomConstants:
     """Constants of any graph, made from the names of the weights."""

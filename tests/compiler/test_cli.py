@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from tiny_models import CHUNK, CONTEXT, compile_tiny, lend_programs, write_model
+from tiny_models import (
+    CHUNK,
+    CONTEXT,
+    compile_tiny,
+    lend_programs,
+    write_model,
+    write_target,
+)
 
 import aretusa
 from aretusa import cli
@@ -93,17 +100,6 @@ def start(*arguments: object, script: str = "", **options: Any) -> subprocess.Po
         text=True,
         **options,
     )
-
-
-def small_target(path: Path, **size_bytes: int) -> Path:
-    """A target file with other memories, none of them reserved."""
-    entry = '{{ value = {}, confidence = "assumed", source = "a test" }}'
-    memories = "".join(
-        f"[memory.{name}]\nsize_bytes = {entry.format(size)}\nreserved_bytes = {entry.format(0)}\n"
-        for name, size in size_bytes.items()
-    )
-    path.write_text(f'base = "siracusa"\nname = "small"\n{memories}')
-    return path
 
 
 def names(path: Path) -> list[str]:
@@ -249,8 +245,8 @@ def test_plan_takes_a_config_alone(aretusa_command: Console) -> None:
 def test_a_plan_that_does_not_fit_exits_with_5_and_offers_what_does(
     tmp_path: Path, aretusa_command: Console
 ) -> None:
-    target = small_target(
-        tmp_path / "small.toml", l2=360_000, sram=100_000, mram=100_000, l3=200_000
+    target = write_target(
+        tmp_path / "other.toml", l2=360_000, sram=100_000, mram=100_000, l3=200_000
     )
     model = CONFIGS / "llama-0.5m.json"
     arguments = ("plan", model, "--target", target)
@@ -466,11 +462,11 @@ def test_a_model_that_does_not_fit_exits_with_5(
     tiny_model: Path, tmp_path: Path, aretusa_command: Console
 ) -> None:
     everything = dict.fromkeys(("l1", "l2", "sram", "mram", "l3"), 4096)
-    target = small_target(tmp_path / "small.toml", **everything)
+    target = write_target(tmp_path / "other.toml", **everything)
     done = aretusa_command("compile", tiny_model, "-o", tmp_path / "b", "--target", target)
     line = done.check_error("E0401", ExitCode.CAPACITY)
     assert "too few" in line
-    assert names(tmp_path) == ["small.toml"]
+    assert names(tmp_path) == ["other.toml"]
 
 
 # ---- stops of a run

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from tiny_models import CONTEXT, compile_tiny, runnable_config, write_model
+from tiny_models import CONTEXT, compile_tiny, runnable_config, write_model, write_target
 
 from aretusa.manifest import PLAN_FILE, read_manifest
 from aretusa.options import CompileOptions
@@ -109,29 +109,18 @@ def test_a_billion_parameters_do_not_fit_otherwise(bits: int) -> None:
     assert any("siracusa-1gib" in way.option for way in report.ways_out)
 
 
-def small_chip(path: Path, **sizes: int) -> Path:
-    """A target file with other memories."""
-    entry = '{{ value = {}, confidence = "assumed", source = "a test" }}'
-    memories = "".join(
-        f"[memory.{name}]\nsize_bytes = {entry.format(size)}\nreserved_bytes = {entry.format(0)}\n"
-        for name, size in sizes.items()
-    )
-    path.write_text(f'base = "siracusa"\nname = "small"\n{memories}')
-    return path
-
-
 def test_what_is_offered_on_a_small_chip_fits(tmp_path: Path) -> None:
     target = str(
-        small_chip(tmp_path / "small.toml", l2=360_000, sram=100_000, mram=100_000, l3=200_000)
+        write_target(tmp_path / "other.toml", l2=360_000, sram=100_000, mram=100_000, l3=200_000)
     )
     options = {"bits": 8, "target": target}
     report = plan(config("llama-0.5m"), **options)
-    assert report.target == "small"
+    assert report.target == "other"
     check_ways_out(config("llama-0.5m"), report, options)
 
 
 def test_too_little_l1_is_said_in_bytes(tmp_path: Path) -> None:
-    target = small_chip(tmp_path / "small.toml", l1=2048)
+    target = write_target(tmp_path / "other.toml", l1=2048)
     report = plan(config("llama-0.5m"), target=str(target))
     assert report.shortage is not None
     assert report.shortage.memory == "l1"
