@@ -39,6 +39,21 @@ settings.register_profile(
 settings.load_profile(os.environ.get("ARETUSA_HYPOTHESIS", "fast"))
 
 
+# Parts that compile C or replay hundreds of plans: `make test` runs them, `make check` does not.
+SLOW: Final = (
+    "compiler/check/",
+    "compiler/codegen/test_determinism.py",
+    "compiler/codegen/test_hostile_names.py",
+    "compiler/memory/test_plan.py",
+    "compiler/plan/",
+    "compiler/test_cli.py",
+    "compiler/verbs/",
+    "model/",
+    "runtime/",
+    "sim/",
+)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
@@ -49,9 +64,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What reads SmolLM2 is slow; --update-golden runs only the tests with golden files."""
+    """What builds firmware or many plans is slow, and what reads SmolLM2.
+
+    --update-golden runs only the tests with golden files.
+    """
     for item in items:
-        if "smollm2_gguf" in getattr(item, "fixturenames", ()):
+        place = item.path.relative_to(TESTS).as_posix()
+        if place.startswith(SLOW) or "smollm2_gguf" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
     if not config.getoption("--update-golden"):
         return
