@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tiny_models import compile_tiny, donor_build, lend_programs
+from tiny_models import compile_tiny, copy_build, donor_build, lend_programs
+
+from aretusa.execution.firmware import Platform, Sanitizer, build_firmware
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +17,22 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def donor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return donor_build(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def lend_checked(
+    donor: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Path, Sanitizer], None]:
+    """Lend a build the objects of a program with a sanitizer, which are made once."""
+    donors: dict[Sanitizer, Path] = {}
+
+    def lend(build: Path, sanitizer: Sanitizer) -> None:
+        if sanitizer not in donors:
+            donors[sanitizer] = copy_build(donor, tmp_path_factory.mktemp("checked") / "build")
+            build_firmware(donors[sanitizer], Platform.HOST, sanitizer=sanitizer)
+        lend_programs(donors[sanitizer], build)
+
+    return lend
 
 
 @pytest.fixture

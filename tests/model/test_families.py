@@ -112,10 +112,14 @@ def test_gguf_codes_agree_in_every_bit(
     "sanitizer", [Sanitizer.ADDRESS, Sanitizer.THREAD], ids=["address", "thread"]
 )
 def test_sanitizers_are_silent(
-    sanitizer: Sanitizer, tmp_path: Path, build_of: Callable[..., Path]
+    sanitizer: Sanitizer,
+    tmp_path: Path,
+    build_of: Callable[..., Path],
+    lend_checked: Callable[[Path, Sanitizer], None],
 ) -> None:
     config = runnable_config(Family.QWEN3, hidden_size=96, ffn_size=160)
     build = build_of(write_model(tmp_path / "model", config), weights="w4g32")
+    lend_checked(build, sanitizer)
     checked: tuple[Any, ...] = tuple(
         compiled_execution(Platform.HOST, cores=cores, chunk=chunk, sanitizer=sanitizer)
         for cores, chunk in ((8, 8), (3, 5), (1, 1))
