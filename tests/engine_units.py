@@ -26,15 +26,16 @@ HARNESS: Final = r"""
 static struct art_engine_place engine;
 static struct art_linear_plan plan;
 
-void set_engine(uint32_t mode, uint32_t bits, uint32_t flags, uint32_t memory, uint32_t rows,
-                uint32_t depth)
+void set_engine(const uint32_t numbers[8])
 {
-    const struct art_engine_place made = {.mode = (uint8_t)mode,
-                                          .bits = (uint8_t)bits,
-                                          .flags = (uint8_t)flags,
-                                          .memory = (uint8_t)memory,
-                                          .rows = rows,
-                                          .depth = depth};
+    const struct art_engine_place made = {.mode = (uint8_t)numbers[0],
+                                          .bits = (uint8_t)numbers[1],
+                                          .flags = (uint8_t)numbers[2],
+                                          .memory = (uint8_t)numbers[3],
+                                          .group = (uint16_t)numbers[4],
+                                          .band_rows = (uint16_t)numbers[5],
+                                          .rows = numbers[6],
+                                          .depth = numbers[7]};
 
     engine = made;
 }
@@ -50,7 +51,7 @@ void set_plan(uint32_t slice_rows, uint32_t block_rows, uint32_t sums_bytes, uin
     plan = made;
 }
 
-void sizes(uint32_t tokens, uint32_t found[8])
+void sizes(uint32_t tokens, uint32_t found[10])
 {
     found[0] = art_engine_row_bytes(&engine);
     found[1] = art_engine_page_channels(&engine, engine.rows);
@@ -60,16 +61,22 @@ void sizes(uint32_t tokens, uint32_t found[8])
     found[5] = art_linear_unit_rows(&plan, tokens);
     found[6] = art_linear_group_input_bytes(&plan, found[3]);
     found[7] = art_linear_scratch_bytes(&plan);
+    found[8] = art_engine_groups(&engine);
+    found[9] = 0;
+    for (uint32_t i = 0; i < ART_ENGINE_ARRAYS; i++) {
+        found[9] += art_engine_array_bytes(&engine, (enum art_engine_array)i, engine.rows);
+    }
 }
 
-uint32_t units(uint32_t tokens, uint32_t most, uint32_t (*found)[2])
+uint32_t units(uint32_t tokens, uint32_t most, uint32_t (*found)[3])
 {
     const struct linear_call call = {
         .plan = &plan,
         .tokens = tokens,
         .group_tokens = art_linear_group_tokens(&plan, tokens),
         .page_rows = engine.memory == ART_MEMORY_L3 ? plan.slice_rows : engine.rows,
-        .unit_rows = art_linear_unit_rows(&plan, tokens)};
+        .unit_rows = art_linear_unit_rows(&plan, tokens),
+        .groups = art_engine_groups(&engine)};
     struct linear_unit next = linear_first_unit(&call);
     struct linear_unit unit;
     uint32_t count = 0;
@@ -78,6 +85,7 @@ uint32_t units(uint32_t tokens, uint32_t most, uint32_t (*found)[2])
         unit = next;
         found[count][0] = unit.rows;
         found[count][1] = unit.tokens;
+        found[count][2] = linear_unit_length(&engine, &unit);
         count++;
     } while (count < most && linear_next_unit(&call, &unit, &next));
     return count;
@@ -97,6 +105,8 @@ class ProgramSizes:
     unit_rows: int
     group_input_bytes: int
     scratch_bytes: int
+    groups: int
+    array_bytes: int  # of all rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +135,18 @@ class EngineUnits:
         return cls(ctypes.CDLL(str(library)))
 
     def _set(self, plan: LinearPlan, piece: EnginePiece, *, is_paged: bool) -> None:
-        mode = int(piece.engine.mode)
-        memory = MemoryId.L3 if is_paged else MemoryId.MRAM
-        flags = piece.has_bias | piece.is_unsigned << 1
-        self.library.set_engine(mode, piece.bits, flags, int(memory), piece.rows, piece.depth)
+        flags = piece.has_bias | piece.is_unsigned << 1 | piece.has_minimum << 2
+        numbers = (ctypes.c_uint32 * 8)(
+            int(piece.engine.mode),
+            piece.bits,
+            flags,
+            int(MemoryId.L3 if is_paged else MemoryId.MRAM),
+            piece.group,
+            piece.band_rows,
+            piece.rows,
+            piece.depth,
+        )
+        self.library.set_engine(numbers)
         self.library.set_plan(plan.slice_rows, plan.block_rows, plan.sums_bytes, plan.input_bytes)
 
     def sizes(
@@ -136,7 +154,7 @@ class EngineUnits:
     ) -> ProgramSizes:
         """Sizes of one call."""
         self._set(plan, piece, is_paged=is_paged)
-        found = (ctypes.c_uint32 * 8)()
+        found = (ctypes.c_uint32 * 10)()
         self.library.sizes(tokens, found)
         return ProgramSizes(
             row_bytes=found[0],
@@ -147,14 +165,16 @@ class EngineUnits:
             unit_rows=found[5],
             group_input_bytes=found[6],
             scratch_bytes=found[7],
+            groups=found[8],
+            array_bytes=found[9],
         )
 
     def units(
         self, plan: LinearPlan, piece: EnginePiece, tokens: int, *, is_paged: bool
-    ) -> list[tuple[int, int]]:
-        """Rows and tokens of each unit, in order."""
+    ) -> list[tuple[int, int, int]]:
+        """Rows, tokens and columns of each unit, in order."""
         self._set(plan, piece, is_paged=is_paged)
-        found = ((ctypes.c_uint32 * 2) * UNITS_MAX)()
+        found = ((ctypes.c_uint32 * 3) * UNITS_MAX)()
         count = self.library.units(tokens, UNITS_MAX, found)
         assert count < UNITS_MAX, "the units never end"
-        return [(found[index][0], found[index][1]) for index in range(count)]
+        return [(one[0], one[1], one[2]) for one in found[:count]]

@@ -35,16 +35,23 @@ ENGINES = (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
 
 rows_of = st.sampled_from(ODD_ROWS)
 slots = st.sampled_from((0, 32, 1024, 4096, 16384, 65536, 2**20))
-pieces = st.builds(
-    EnginePiece,
-    weight=st.just("w"),
-    engine=st.sampled_from(ENGINES),
-    rows=rows_of,
-    depth=st.sampled_from(ODD_DEPTHS),
-    bits=st.integers(2, 8),
-    has_bias=st.booleans(),
-    is_unsigned=st.booleans(),
-)
+
+
+@st.composite
+def pieces(draw: st.DrawFn) -> EnginePiece:
+    """Rows on the engine; those with groups have signed inputs."""
+    group = draw(st.sampled_from((0, 0, *GROUPS)))
+    return EnginePiece(
+        weight="w",
+        engine=draw(st.sampled_from(ENGINES)),
+        rows=draw(rows_of),
+        depth=draw(st.sampled_from(ODD_DEPTHS)),
+        bits=draw(st.integers(2, 8)),
+        has_bias=draw(st.booleans()),
+        is_unsigned=group == 0 and draw(st.booleans()),
+        group=group,
+        has_minimum=group > 0 and draw(st.booleans()),
+    )
 
 
 @st.composite
@@ -84,18 +91,18 @@ def test_a_tile_has_as_many_blocks_as_a_slot_holds(
     assert rows == max(fitting, default=0)
 
 
-@given(piece=pieces, slot_bytes=slots)
+@given(piece=pieces(), slot_bytes=slots)
 def test_a_page_has_as_many_tiles_of_channels_as_a_slot_holds(
     piece: EnginePiece, slot_bytes: int
 ) -> None:
-    rows = slice_rows(piece, tiles_ring(slot_bytes))
-    assert rows % 32 == 0
+    rows, step = slice_rows(piece, tiles_ring(slot_bytes)), piece.band_rows or 32
+    assert rows % step == 0
     if rows >= piece.rows:
-        assert rows - piece.rows < 32
+        assert rows - piece.rows < step
         assert piece.size_bytes <= slot_bytes
     else:
         assert rows == 0 or piece.page_bytes(rows) <= slot_bytes
-        assert piece.page_bytes(min(rows + 32, piece.rows)) > slot_bytes
+        assert piece.page_bytes(min(rows + step, piece.rows)) > slot_bytes
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(32, 32), (64, 64), (96, 96), (576, 160)])
@@ -106,13 +113,16 @@ def test_blocks_are_about_the_root_of_the_tiles(rows: int, expected: int) -> Non
     assert block_rows(piece) == expected
 
 
-@given(piece=pieces)
+@given(piece=pieces())
 def test_blocks_are_whole_tiles_and_cover_the_piece(piece: EnginePiece) -> None:
     rows = block_rows(piece)
     assert rows % 32 == 0
     assert rows >= min(piece.rows, 32)
     units = -(-piece.rows // rows)
-    assert units**2 <= -(-piece.rows // 32)
+    if piece.band_rows:
+        assert rows == piece.band_rows
+    else:
+        assert units**2 <= -(-piece.rows // 32)
 
 
 def cut(piece: EnginePiece, working: WorkingSet) -> LinearPlan:
@@ -120,7 +130,7 @@ def cut(piece: EnginePiece, working: WorkingSet) -> LinearPlan:
 
 
 @settings(max_examples=200)
-@given(piece=pieces, working=working_sets(), tokens=st.integers(1, 40), is_paged=st.booleans())
+@given(piece=pieces(), working=working_sets(), tokens=st.integers(1, 40), is_paged=st.booleans())
 def test_the_program_computes_the_same_sizes(
     engine_units: EngineUnits,
     piece: EnginePiece,
@@ -133,6 +143,8 @@ def test_the_program_computes_the_same_sizes(
     found = engine_units.sizes(plan, piece, tokens, is_paged=is_paged)
     assert found.row_bytes == piece.row_bytes
     assert found.page_channels == piece.channels_offset
+    assert found.groups == len(piece.group_lengths)
+    assert found.page_channels + found.array_bytes == piece.size_bytes
     assert found.channel_arrays == piece.numbers_per_row
     assert found.scratch_bytes == plan.scratch_bytes
     assert found.group_tokens == group_tokens(piece, tokens)
@@ -141,7 +153,7 @@ def test_the_program_computes_the_same_sizes(
     assert found.group_input_bytes <= plan.input_bytes
 
 
-@given(piece=pieces, working=working_sets(), tokens=st.integers(1, 40))
+@given(piece=pieces(), working=working_sets(), tokens=st.integers(1, 40))
 def test_a_unit_always_has_rows(piece: EnginePiece, working: WorkingSet, tokens: int) -> None:
     """However little is allowed for sums: one tile of channels always has its room."""
     plan = cut(piece, working)

@@ -24,16 +24,24 @@ if TYPE_CHECKING:
 SIRACUSA: Final = load_target()
 ENGINES: Final = (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
 
-pieces = st.builds(
-    EnginePiece,
-    weight=st.just("w"),
-    engine=st.sampled_from(ENGINES),
-    rows=st.sampled_from((1, 31, 32, 33, 96, 100, 280, 1000, 2049)),
-    depth=st.sampled_from((1, 9, 28, 100, 252, 576)),
-    bits=st.integers(2, 8),
-    has_bias=st.booleans(),
-    is_unsigned=st.booleans(),
-)
+
+@st.composite
+def pieces(draw: st.DrawFn) -> EnginePiece:
+    """Rows on the engine; those with groups have signed inputs."""
+    group = draw(st.sampled_from((0, 0, 32, 64, 128)))
+    return EnginePiece(
+        weight="w",
+        engine=draw(st.sampled_from(ENGINES)),
+        rows=draw(st.sampled_from((1, 31, 32, 33, 96, 100, 280, 1000, 2049))),
+        depth=draw(st.sampled_from((1, 9, 28, 100, 252, 576))),
+        bits=draw(st.integers(2, 8)),
+        has_bias=draw(st.booleans()),
+        is_unsigned=group == 0 and draw(st.booleans()),
+        group=group,
+        has_minimum=group > 0 and draw(st.booleans()),
+    )
+
+
 working_sets = st.builds(
     WorkingSet,
     chunk=st.sampled_from((1, 2, 3, 4, 5, 8, 32, 36, 37)),
@@ -53,7 +61,7 @@ def cut(piece: EnginePiece, working: WorkingSet) -> LinearPlan:
 
 
 @settings(max_examples=200)
-@given(piece=pieces, working=working_sets, tokens=st.integers(1, 40), is_paged=st.booleans())
+@given(piece=pieces(), working=working_sets, tokens=st.integers(1, 40), is_paged=st.booleans())
 def test_units_are_those_of_the_program(
     engine_units: EngineUnits,
     piece: EnginePiece,
@@ -65,13 +73,17 @@ def test_units_are_those_of_the_program(
     tokens = min(tokens, working.chunk)
     if is_paged and plan.slice_rows == 0:
         return
-    ours = [(unit.rows, unit.tokens) for unit in units(plan, piece, tokens, is_paged=is_paged)]
+    made = list(units(plan, piece, tokens, is_paged=is_paged))
+    ours = [(unit.rows, unit.tokens, unit.length) for unit in made]
     assert ours == engine_units.units(plan, piece, tokens, is_paged=is_paged)
-    assert sum(rows * count for rows, count in ours) == piece.rows * tokens
+    work = sum(rows * count * length for rows, count, length in ours)
+    assert work == piece.rows * tokens * piece.depth
+    finished = sum(unit.rows * unit.tokens for unit in made if unit.is_last)
+    assert finished == piece.rows * tokens
 
 
 @settings(max_examples=60)
-@given(piece=pieces, working=working_sets, tokens=st.integers(1, 40))
+@given(piece=pieces(), working=working_sets, tokens=st.integers(1, 40))
 def test_the_engine_is_never_longer_busy_than_the_layer_takes(
     piece: EnginePiece, working: WorkingSet, tokens: int
 ) -> None:

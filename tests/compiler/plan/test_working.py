@@ -10,6 +10,7 @@ from tiny_models import lowered_graph, runnable_config
 
 from aretusa.frontend.llama_config import Family
 from aretusa.ir import ops
+from aretusa.mapping.linear import engine_choices, map_linear
 from aretusa.memory.body import bodies
 from aretusa.memory.contents import matrix_biases
 from aretusa.memory.engine_pieces import EnginePiece
@@ -40,6 +41,12 @@ GRAPHS: Final = {
     "llama": lowered_graph(context=300),
     "qwen2": lowered_graph(runnable_config(Family.QWEN2, ffn_size=756), scheme="w4", context=7),
     "one token": lowered_graph(context=1, chunk=1),
+}
+
+# Bands of 756 rows are shorter than one of the 544 that a divided matrix has on the engine.
+GROUPED: Final = {
+    scheme: lowered_graph(runnable_config(ffn_size=756, hidden_size=96), scheme=scheme)
+    for scheme in ("w4g32", "w8g64")
 }
 
 
@@ -97,23 +104,27 @@ def test_without_matrices_on_the_cluster_there_is_no_ring() -> None:
     assert working_set(graph, LEVELS[0], {}, {}, NO_PAGES).tiles == NO_TILES
 
 
-@pytest.mark.parametrize("engine", [Engine.NEUREKA_3X3, Engine.NEUREKA_1X1])
-@pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
-def test_a_page_holds_rows_of_every_matrix(graph: Graph, engine: Engine) -> None:
+@pytest.mark.parametrize("graph", (GRAPHS | GROUPED).values(), ids=GRAPHS | GROUPED)
+def test_a_page_holds_rows_of_every_matrix_however_it_is_divided(graph: Graph) -> None:
     matrices = rests(graph)
     ring = page_ring(matrices)
     assert (ring.memory, ring.slots) == (MemoryId.SRAM, PAGE_SLOTS)
     for matrix in matrices.values():
-        piece = EnginePiece(
-            weight="w",
-            engine=engine,
-            rows=matrix.rows,
-            depth=matrix.depth,
-            bits=matrix.bits,
-            has_bias=True,
-            is_unsigned=True,
-        )
-        assert slice_rows(piece, ring) >= 32
+        for mapping in (*engine_choices(matrix, None), map_linear(matrix, Engine.SPLIT)):
+            if mapping.engine_rows == 0:
+                continue
+            piece = EnginePiece(
+                weight="w",
+                engine=mapping.engine,
+                rows=mapping.engine_rows,
+                depth=matrix.depth,
+                bits=matrix.bits,
+                has_bias=True,
+                is_unsigned=True,
+                group=matrix.group,
+                has_minimum=matrix.has_minimum,
+            )
+            assert slice_rows(piece, ring) >= min(32, piece.rows)
 
 
 def test_no_matrix_needs_no_pages() -> None:
