@@ -31,11 +31,11 @@ RINGS: Final = {
 def options_of(matrix: DenseType, engine: Engine | None = None) -> tuple[Option, ...]:
     op = ops.Linear(
         layer=0,
-        src=Value("src", TensorType(DType.Q8, ("tokens", matrix.depth))),
+        src=Value("src", TensorType(("tokens", matrix.depth), DType.Q8)),
         weight="w",
         bias=None,
         residual=None,
-        out=Value("out", TensorType(DType.F32, ("tokens", matrix.rows))),
+        out=Value("out", TensorType(("tokens", matrix.rows), DType.F32)),
     )
     setting = Setting(
         target=load_target(),

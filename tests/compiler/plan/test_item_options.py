@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 SIRACUSA: Final = load_target()
 GRAPH: Final = lowered_graph(runnable_config(Family.QWEN2, layers=3))
 TIED: Final = lowered_graph(runnable_config(layers=2, ties_embeddings=True))
-RINGS: Final = {
-    "tiles": Ring(memory=MemoryId.L1, slots=2, slot_bytes=16384),
-    "pages": Ring(memory=MemoryId.SRAM, slots=4, slot_bytes=65536),
-}
+TILES: Final = Ring(memory=MemoryId.L1, slots=2, slot_bytes=16384)
+PAGES: Final = Ring(memory=MemoryId.SRAM, slots=4, slot_bytes=65536)
 GOAL: Final = Goal(prefill_tokens=20, decode_tokens=10)
 
 
 def setting_of(chunk: int = 8, **changes: int) -> Setting:
     features = replace(SIRACUSA.neureka_features, **changes)
     target = replace(SIRACUSA, neureka_features=features)
-    return Setting(target=target, goal=GOAL, working=WorkingSet(chunk=chunk, **RINGS))
+    return Setting(
+        target=target, goal=GOAL, working=WorkingSet(chunk=chunk, tiles=TILES, pages=PAGES)
+    )
 
 
 def problem_of(
