@@ -19,204 +19,157 @@ struct step {
 
 /* Buffers. Two that are never alive at the same time may share bytes. */
 static const struct art_place scratch7_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place scratch11_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place scratch12_place = {ART_MEMORY_L1, 0x3240u};
-static const struct art_place head_scratch1_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch14_place = {ART_MEMORY_L1, 0x0u};
+static const struct art_place scratch11_place = {ART_MEMORY_L1, 0x0u};
+static const struct art_place scratch12_place = {ART_MEMORY_L1, 0x1800u};
+static const struct art_place head_scratch1_place = {ART_MEMORY_L1, 0x0u};
+static const struct art_place embedding_scratch0_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch1_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch9_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place embedding_scratch0_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place activated_codes_place = {ART_MEMORY_L1, 0x1540u};
+static const struct art_place scratch2_place = {ART_MEMORY_L1, 0x1000u};
+static const struct art_place scratch3_place = {ART_MEMORY_L1, 0x1800u};
+static const struct art_place activated_codes_place = {ART_MEMORY_L1, 0x2540u};
 static const struct art_place q_proj_rotated_codes_place = {ART_MEMORY_L1, 0x3e80u};
-static const struct art_place attention_input_codes_place = {ART_MEMORY_L1, 0x1240u};
-static const struct art_place attended_codes_place = {ART_MEMORY_L1, 0x1240u};
-static const struct art_place ffn_input_codes_place = {ART_MEMORY_L1, 0x8d80u};
+static const struct art_place attention_input_codes_place = {ART_MEMORY_L1, 0x2000u};
+static const struct art_place attended_codes_place = {ART_MEMORY_L1, 0x1000u};
+static const struct art_place ffn_input_codes_place = {ART_MEMORY_L1, 0x3000u};
 static const struct art_place scratch5_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch6_place = {ART_MEMORY_L1, 0x140u};
-static const struct art_place head_input_codes_place = {ART_MEMORY_L1, 0x3240u};
-static const struct art_place gate_proj_place = {ART_MEMORY_L1, 0x8fe0u};
-static const struct art_place up_proj_place = {ART_MEMORY_L1, 0xa3e0u};
-static const struct art_place hidden_place = {ART_MEMORY_L1, 0xb7e0u};
-static const struct art_place q_proj_place = {ART_MEMORY_L1, 0x14a0u};
+static const struct art_place head_input_codes_place = {ART_MEMORY_L1, 0x1800u};
+static const struct art_place gate_proj_place = {ART_MEMORY_L1, 0x3260u};
+static const struct art_place up_proj_place = {ART_MEMORY_L1, 0x4660u};
+static const struct art_place hidden_place = {ART_MEMORY_L1, 0x5a60u};
+static const struct art_place q_proj_place = {ART_MEMORY_L1, 0x2260u};
 static const struct art_place attended_place = {ART_MEMORY_L1, 0x4180u};
 static const struct art_place scratch13_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place logits_place = {ART_MEMORY_L1, 0x32a0u};
-static const struct art_place k_proj_place = {ART_MEMORY_L1, 0x1ca0u};
-static const struct art_place v_proj_place = {ART_MEMORY_L1, 0x20a0u};
+static const struct art_place logits_place = {ART_MEMORY_L1, 0x1860u};
+static const struct art_place k_proj_place = {ART_MEMORY_L1, 0x2a60u};
+static const struct art_place v_proj_place = {ART_MEMORY_L1, 0x2e60u};
 static const struct art_place scratch0_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch8_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch10_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place head_scratch0_place = {ART_MEMORY_L1, 0x0u};
 
 /* Constants outside the layers. */
-static const struct art_place rope_cosine = {ART_MEMORY_L2, 0x7e20u};
-static const struct art_place rope_sine = {ART_MEMORY_L2, 0x8620u};
+static const struct art_place rope_cosine = {ART_MEMORY_SRAM, 0x840u};
+static const struct art_place rope_sine = {ART_MEMORY_SRAM, 0x1040u};
 
 /* Weights by role: memory, form, zero, parts, group, rows, depth, offset. */
 static const struct art_matrix_place model_embed_tokens_weight[] = {
-    {ART_MEMORY_L2, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 280, 64, 0xc0u},
-};
-
-static const struct art_matrix_place lm_head_weight[] = {
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 88, 64, 0x45e40u},
-};
-
-static const struct art_matrix_place kind0_self_attn_q_proj_weight[] = {
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x60c0u},
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x2a9c0u},
-};
-
-static const struct art_matrix_place kind0_self_attn_k_proj_weight[] = {
-    {ART_MEMORY_L2, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x4b20u},
-    {ART_MEMORY_L2, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x6d20u},
-};
-
-static const struct art_matrix_place kind0_self_attn_v_proj_weight[] = {
-    {ART_MEMORY_L2, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x53a0u},
-    {ART_MEMORY_L2, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x75a0u},
-};
-
-static const struct art_matrix_place kind0_self_attn_o_proj_weight[] = {
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x89c0u},
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x2d2c0u},
-};
-
-static const struct art_matrix_place kind0_mlp_gate_proj_weight[] = {
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0xd340u},
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x31c40u},
-};
-
-static const struct art_matrix_place kind0_mlp_up_proj_weight[] = {
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x11cc0u},
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x365c0u},
-};
-
-static const struct art_matrix_place kind0_mlp_down_proj_weight[] = {
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 96, 0x145c0u},
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 96, 0x38ec0u},
-};
-
-static const struct art_matrix_place kind1_self_attn_q_proj_weight[] = {
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x172c0u},
-};
-
-static const struct art_matrix_place kind1_self_attn_k_proj_weight[] = {
-    {ART_MEMORY_L2, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x5c20u},
-};
-
-static const struct art_matrix_place kind1_self_attn_v_proj_weight[] = {
-    {ART_MEMORY_L2, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x64a0u},
-};
-
-static const struct art_matrix_place kind1_self_attn_o_proj_weight[] = {
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 64, 0x19bc0u},
-};
-
-static const struct art_matrix_place kind1_mlp_gate_proj_weight[] = {
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 64, 64, 0x205c0u},
-};
-
-static const struct art_matrix_place kind1_mlp_up_proj_weight[] = {
-    {ART_MEMORY_L3, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 64, 64, 0x27840u},
-};
-
-static const struct art_matrix_place kind1_mlp_down_proj_weight[] = {
-    {ART_MEMORY_SRAM, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 32, 160, 0x2100u},
+    {ART_MEMORY_MRAM, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 280, 64, 0x140u},
 };
 
 /* Rows that run on N-EUREKA, a line for each layer: mode, bits, flags, memory, group, rows of a
  * band, rows, depth, offset of the codes, place of the numbers per row. */
 /* clang-format off */
 static const struct art_engine_place lm_head_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 192, 64, 0x39b40u, {ART_MEMORY_L3, 0x45b40u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 280, 64, 0x262a0u, {ART_MEMORY_MRAM, 0x2a8a0u}},
 };
 
 static const struct art_engine_place kind0_self_attn_q_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 32, 64, 0x4040u, {ART_MEMORY_L3, 0x6040u}},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 32, 64, 0x28940u, {ART_MEMORY_L3, 0x2a940u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x4ba0u, {ART_MEMORY_MRAM, 0x5ba0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x1bba0u, {ART_MEMORY_MRAM, 0x1cba0u}},
+};
+
+static const struct art_engine_place kind0_self_attn_k_proj_engine[] = {
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x5ca0u, {ART_MEMORY_MRAM, 0x64a0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x1cca0u, {ART_MEMORY_MRAM, 0x1d4a0u}},
+};
+
+static const struct art_engine_place kind0_self_attn_v_proj_engine[] = {
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x6520u, {ART_MEMORY_MRAM, 0x6d20u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x1d520u, {ART_MEMORY_MRAM, 0x1dd20u}},
 };
 
 static const struct art_engine_place kind0_self_attn_o_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 32, 64, 0x6940u, {ART_MEMORY_L3, 0x8940u}},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 32, 64, 0x2b240u, {ART_MEMORY_L3, 0x2d240u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x6da0u, {ART_MEMORY_MRAM, 0x7da0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x1dda0u, {ART_MEMORY_MRAM, 0x1eda0u}},
 };
 
 static const struct art_engine_place kind0_mlp_gate_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 64, 64, 0x9240u, {ART_MEMORY_L3, 0xd240u}},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 64, 64, 0x2db40u, {ART_MEMORY_L3, 0x31b40u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x7ea0u, {ART_MEMORY_MRAM, 0x96a0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x1eea0u, {ART_MEMORY_MRAM, 0x206a0u}},
 };
 
 static const struct art_engine_place kind0_mlp_up_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 64, 64, 0xdbc0u, {ART_MEMORY_L3, 0x11bc0u}},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 64, 64, 0x324c0u, {ART_MEMORY_L3, 0x364c0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x9820u, {ART_MEMORY_MRAM, 0xb020u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x20820u, {ART_MEMORY_MRAM, 0x22020u}},
 };
 
 static const struct art_engine_place kind0_mlp_down_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 32, 96, 0x12540u, {ART_MEMORY_L3, 0x14540u}},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 32, 96, 0x36e40u, {ART_MEMORY_L3, 0x38e40u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0xb1a0u, {ART_MEMORY_MRAM, 0xf1a0u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0x221a0u, {ART_MEMORY_MRAM, 0x261a0u}},
 };
 
 static const struct art_engine_place kind1_self_attn_q_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 32, 64, 0x15240u, {ART_MEMORY_L3, 0x17240u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0xf2a0u, {ART_MEMORY_MRAM, 0x102a0u}},
+};
+
+static const struct art_engine_place kind1_self_attn_k_proj_engine[] = {
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x103a0u, {ART_MEMORY_MRAM, 0x10ba0u}},
+};
+
+static const struct art_engine_place kind1_self_attn_v_proj_engine[] = {
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x10c20u, {ART_MEMORY_MRAM, 0x11420u}},
 };
 
 static const struct art_engine_place kind1_self_attn_o_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 32, 64, 0x17b40u, {ART_MEMORY_L3, 0x19b40u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x114a0u, {ART_MEMORY_MRAM, 0x124a0u}},
 };
 
 static const struct art_engine_place kind1_mlp_gate_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 96, 64, 0x1a440u, {ART_MEMORY_L3, 0x20440u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 160, 64, 0x125a0u, {ART_MEMORY_MRAM, 0x14da0u}},
 };
 
 static const struct art_engine_place kind1_mlp_up_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_L3, 0, 0, 96, 64, 0x216c0u, {ART_MEMORY_L3, 0x276c0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 160, 64, 0x15020u, {ART_MEMORY_MRAM, 0x17820u}},
 };
 
 static const struct art_engine_place kind1_mlp_down_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_SRAM, 0, 0, 32, 160, 0x80u, {ART_MEMORY_SRAM, 0x2080u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 160, 0x17aa0u, {ART_MEMORY_MRAM, 0x1baa0u}},
 };
 
 /* clang-format on */
 
 static const struct art_place model_norm_weight[] = {
-    {.memory = ART_MEMORY_MRAM, .offset_bytes = 0x680u},
+    {.memory = ART_MEMORY_SRAM, .offset_bytes = 0x740u},
 };
 
 static const struct art_place kind0_input_layernorm_weight[] = {
-    {.memory = ART_MEMORY_MRAM, .offset_bytes = 0x80u},
-    {.memory = ART_MEMORY_MRAM, .offset_bytes = 0x480u},
+    {.memory = ART_MEMORY_SRAM, .offset_bytes = 0x140u},
+    {.memory = ART_MEMORY_SRAM, .offset_bytes = 0x540u},
 };
 
 static const struct art_place kind0_post_attention_layernorm_weight[] = {
-    {.memory = ART_MEMORY_MRAM, .offset_bytes = 0x180u},
-    {.memory = ART_MEMORY_MRAM, .offset_bytes = 0x580u},
+    {.memory = ART_MEMORY_SRAM, .offset_bytes = 0x240u},
+    {.memory = ART_MEMORY_SRAM, .offset_bytes = 0x640u},
 };
 
 static const struct art_place kind1_input_layernorm_weight[] = {
-    {.memory = ART_MEMORY_MRAM, .offset_bytes = 0x280u},
+    {.memory = ART_MEMORY_SRAM, .offset_bytes = 0x340u},
 };
 
 static const struct art_place kind1_post_attention_layernorm_weight[] = {
-    {.memory = ART_MEMORY_MRAM, .offset_bytes = 0x380u},
+    {.memory = ART_MEMORY_SRAM, .offset_bytes = 0x440u},
 };
 
 /* Key and value caches. */
 static const struct art_place kind0_keys_cache[] = {
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0xc260u},
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0xea60u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x3500u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5d00u},
 };
 
 static const struct art_place kind0_values_cache[] = {
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0xcc60u},
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0xf460u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x3f00u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x6700u},
 };
 
 static const struct art_place kind1_keys_cache[] = {
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0xd660u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x4900u},
 };
 
 static const struct art_place kind1_values_cache[] = {
-    {.memory = ART_MEMORY_L2, .offset_bytes = 0xe060u},
+    {.memory = ART_MEMORY_L2, .offset_bytes = 0x5300u},
 };
 
 /* hidden: f32[tokensx64] */
@@ -260,13 +213,13 @@ static void run_kind0_self_attn_q_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &kind0_self_attn_q_proj_engine[step->layer],
-        .matrix = &kind0_self_attn_q_proj_weight[step->layer],
+        .matrix = NULL,
         .rows = 64,
-        .tile_rows = 32,
-        .slice_rows = 32,
-        .block_rows = 32,
+        .tile_rows = 0,
+        .slice_rows = 0,
+        .block_rows = 64,
         .sums_bytes = 2048,
-        .input_bytes = 288,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -280,18 +233,18 @@ static void run_kind0_self_attn_q_proj(const struct step *step)
 static void run_kind0_self_attn_k_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
-        .engine = NULL,
-        .matrix = &kind0_self_attn_k_proj_weight[step->layer],
+        .engine = &kind0_self_attn_k_proj_engine[step->layer],
+        .matrix = NULL,
         .rows = 32,
-        .tile_rows = 32,
+        .tile_rows = 0,
         .slice_rows = 0,
-        .block_rows = 0,
-        .sums_bytes = 0,
+        .block_rows = 32,
+        .sums_bytes = 1024,
         .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
-    void *scratch = NULL;
+    void *scratch = art_at(&scratch2_place);
     float *out = art_at(&k_proj_place);
 
     art_linear_planned(step->team, &plan, &src, step->tokens, residual, scratch, out);
@@ -301,18 +254,18 @@ static void run_kind0_self_attn_k_proj(const struct step *step)
 static void run_kind0_self_attn_v_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
-        .engine = NULL,
-        .matrix = &kind0_self_attn_v_proj_weight[step->layer],
+        .engine = &kind0_self_attn_v_proj_engine[step->layer],
+        .matrix = NULL,
         .rows = 32,
-        .tile_rows = 32,
+        .tile_rows = 0,
         .slice_rows = 0,
-        .block_rows = 0,
-        .sums_bytes = 0,
+        .block_rows = 32,
+        .sums_bytes = 1024,
         .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
-    void *scratch = NULL;
+    void *scratch = art_at(&scratch3_place);
     float *out = art_at(&v_proj_place);
 
     art_linear_planned(step->team, &plan, &src, step->tokens, residual, scratch, out);
@@ -423,13 +376,13 @@ static void run_kind0_self_attn_o_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &kind0_self_attn_o_proj_engine[step->layer],
-        .matrix = &kind0_self_attn_o_proj_weight[step->layer],
+        .matrix = NULL,
         .rows = 64,
-        .tile_rows = 32,
-        .slice_rows = 32,
-        .block_rows = 32,
+        .tile_rows = 0,
+        .slice_rows = 0,
+        .block_rows = 64,
         .sums_bytes = 2048,
-        .input_bytes = 288,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&attended_codes_place, step->tokens, 64);
     const float *residual = art_at(&hidden_place);
@@ -460,13 +413,13 @@ static void run_kind0_mlp_gate_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &kind0_mlp_gate_proj_engine[step->layer],
-        .matrix = &kind0_mlp_gate_proj_weight[step->layer],
+        .matrix = NULL,
         .rows = 96,
-        .tile_rows = 32,
-        .slice_rows = 64,
-        .block_rows = 64,
-        .sums_bytes = 4096,
-        .input_bytes = 288,
+        .tile_rows = 0,
+        .slice_rows = 0,
+        .block_rows = 96,
+        .sums_bytes = 3072,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&ffn_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -481,13 +434,13 @@ static void run_kind0_mlp_up_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &kind0_mlp_up_proj_engine[step->layer],
-        .matrix = &kind0_mlp_up_proj_weight[step->layer],
+        .matrix = NULL,
         .rows = 96,
-        .tile_rows = 32,
-        .slice_rows = 64,
-        .block_rows = 64,
-        .sums_bytes = 4096,
-        .input_bytes = 288,
+        .tile_rows = 0,
+        .slice_rows = 0,
+        .block_rows = 96,
+        .sums_bytes = 3072,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&ffn_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -513,12 +466,12 @@ static void run_kind0_mlp_down_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &kind0_mlp_down_proj_engine[step->layer],
-        .matrix = &kind0_mlp_down_proj_weight[step->layer],
+        .matrix = NULL,
         .rows = 64,
-        .tile_rows = 32,
-        .slice_rows = 32,
-        .block_rows = 32,
-        .sums_bytes = 2048,
+        .tile_rows = 0,
+        .slice_rows = 0,
+        .block_rows = 64,
+        .sums_bytes = 4096,
         .input_bytes = 396,
     };
     const struct art_rows src = art_rows_at(&activated_codes_place, step->tokens, 96);
@@ -595,13 +548,13 @@ static void run_kind1_self_attn_q_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &kind1_self_attn_q_proj_engine[step->layer],
-        .matrix = &kind1_self_attn_q_proj_weight[step->layer],
+        .matrix = NULL,
         .rows = 64,
-        .tile_rows = 32,
-        .slice_rows = 32,
-        .block_rows = 32,
+        .tile_rows = 0,
+        .slice_rows = 0,
+        .block_rows = 64,
         .sums_bytes = 2048,
-        .input_bytes = 288,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -615,18 +568,18 @@ static void run_kind1_self_attn_q_proj(const struct step *step)
 static void run_kind1_self_attn_k_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
-        .engine = NULL,
-        .matrix = &kind1_self_attn_k_proj_weight[step->layer],
+        .engine = &kind1_self_attn_k_proj_engine[step->layer],
+        .matrix = NULL,
         .rows = 32,
-        .tile_rows = 32,
+        .tile_rows = 0,
         .slice_rows = 0,
-        .block_rows = 0,
-        .sums_bytes = 0,
+        .block_rows = 32,
+        .sums_bytes = 1024,
         .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
-    void *scratch = NULL;
+    void *scratch = art_at(&scratch2_place);
     float *out = art_at(&k_proj_place);
 
     art_linear_planned(step->team, &plan, &src, step->tokens, residual, scratch, out);
@@ -636,18 +589,18 @@ static void run_kind1_self_attn_k_proj(const struct step *step)
 static void run_kind1_self_attn_v_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
-        .engine = NULL,
-        .matrix = &kind1_self_attn_v_proj_weight[step->layer],
+        .engine = &kind1_self_attn_v_proj_engine[step->layer],
+        .matrix = NULL,
         .rows = 32,
-        .tile_rows = 32,
+        .tile_rows = 0,
         .slice_rows = 0,
-        .block_rows = 0,
-        .sums_bytes = 0,
+        .block_rows = 32,
+        .sums_bytes = 1024,
         .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
-    void *scratch = NULL;
+    void *scratch = art_at(&scratch3_place);
     float *out = art_at(&v_proj_place);
 
     art_linear_planned(step->team, &plan, &src, step->tokens, residual, scratch, out);
@@ -758,13 +711,13 @@ static void run_kind1_self_attn_o_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &kind1_self_attn_o_proj_engine[step->layer],
-        .matrix = &kind1_self_attn_o_proj_weight[step->layer],
+        .matrix = NULL,
         .rows = 64,
-        .tile_rows = 32,
-        .slice_rows = 32,
-        .block_rows = 32,
+        .tile_rows = 0,
+        .slice_rows = 0,
+        .block_rows = 64,
         .sums_bytes = 2048,
-        .input_bytes = 288,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&attended_codes_place, step->tokens, 64);
     const float *residual = art_at(&hidden_place);
@@ -795,13 +748,13 @@ static void run_kind1_mlp_gate_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &kind1_mlp_gate_proj_engine[step->layer],
-        .matrix = &kind1_mlp_gate_proj_weight[step->layer],
+        .matrix = NULL,
         .rows = 160,
-        .tile_rows = 64,
-        .slice_rows = 96,
+        .tile_rows = 0,
+        .slice_rows = 0,
         .block_rows = 96,
-        .sums_bytes = 6144,
-        .input_bytes = 288,
+        .sums_bytes = 3072,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&ffn_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -816,13 +769,13 @@ static void run_kind1_mlp_up_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &kind1_mlp_up_proj_engine[step->layer],
-        .matrix = &kind1_mlp_up_proj_weight[step->layer],
+        .matrix = NULL,
         .rows = 160,
-        .tile_rows = 64,
-        .slice_rows = 96,
+        .tile_rows = 0,
+        .slice_rows = 0,
         .block_rows = 96,
-        .sums_bytes = 6144,
-        .input_bytes = 288,
+        .sums_bytes = 3072,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&ffn_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -848,12 +801,12 @@ static void run_kind1_mlp_down_proj(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &kind1_mlp_down_proj_engine[step->layer],
-        .matrix = &kind1_mlp_down_proj_weight[step->layer],
+        .matrix = NULL,
         .rows = 64,
-        .tile_rows = 32,
-        .slice_rows = 32,
-        .block_rows = 32,
-        .sums_bytes = 2048,
+        .tile_rows = 0,
+        .slice_rows = 0,
+        .block_rows = 64,
+        .sums_bytes = 4096,
         .input_bytes = 648,
     };
     const struct art_rows src = art_rows_at(&activated_codes_place, step->tokens, 160);
@@ -930,13 +883,13 @@ static void run_lm_head(const struct step *step)
 {
     const struct art_linear_plan plan = {
         .engine = &lm_head_engine[0],
-        .matrix = &lm_head_weight[0],
+        .matrix = NULL,
         .rows = 280,
-        .tile_rows = 72,
-        .slice_rows = 192,
+        .tile_rows = 0,
+        .slice_rows = 0,
         .block_rows = 96,
-        .sums_bytes = 6144,
-        .input_bytes = 288,
+        .sums_bytes = 3072,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&head_input_codes_place, 1, 64);
     const float *residual = NULL;
@@ -966,111 +919,6 @@ static const struct art_layer layer_order[NETWORK_LAYERS] = {
 };
 /* clang-format on */
 
-/* The head as a pass of its own. */
-static const struct art_layer head_order[1] = {{.kind = 0, .row = 0}};
-
-/* What passes through a ring of slots, ahead of its use. */
-static const struct art_ring tiles_ring = {
-    .memory = ART_MEMORY_L1,
-    .slots = 2,
-    .offset_bytes = 0x6480u,
-    .slot_bytes = 5248,
-};
-
-static const struct art_load kind0_tiles[] = {
-    {.matrices = kind0_self_attn_q_proj_weight, .engines = NULL, .rows = 32},
-    {.matrices = kind0_self_attn_k_proj_weight, .engines = NULL, .rows = 32},
-    {.matrices = kind0_self_attn_v_proj_weight, .engines = NULL, .rows = 32},
-    {.matrices = kind0_self_attn_o_proj_weight, .engines = NULL, .rows = 32},
-    {.matrices = kind0_mlp_gate_proj_weight, .engines = NULL, .rows = 32},
-    {.matrices = kind0_mlp_up_proj_weight, .engines = NULL, .rows = 32},
-    {.matrices = kind0_mlp_down_proj_weight, .engines = NULL, .rows = 32},
-};
-
-static const struct art_load kind1_tiles[] = {
-    {.matrices = kind1_self_attn_q_proj_weight, .engines = NULL, .rows = 32},
-    {.matrices = kind1_self_attn_k_proj_weight, .engines = NULL, .rows = 32},
-    {.matrices = kind1_self_attn_v_proj_weight, .engines = NULL, .rows = 32},
-    {.matrices = kind1_self_attn_o_proj_weight, .engines = NULL, .rows = 32},
-    {.matrices = kind1_mlp_gate_proj_weight, .engines = NULL, .rows = 64},
-    {.matrices = kind1_mlp_up_proj_weight, .engines = NULL, .rows = 64},
-    {.matrices = kind1_mlp_down_proj_weight, .engines = NULL, .rows = 32},
-};
-
-static const struct art_load head_tiles[] = {
-    {.matrices = lm_head_weight, .engines = NULL, .rows = 72},
-};
-
-static const struct art_load_list layer_tiles_plan_lists[] = {
-    {kind0_tiles, sizeof(kind0_tiles) / sizeof(kind0_tiles[0])},
-    {kind1_tiles, sizeof(kind1_tiles) / sizeof(kind1_tiles[0])},
-};
-
-static const struct art_stream_plan layer_tiles_plan = {
-    .kinds = layer_tiles_plan_lists,
-    .layers = layer_order,
-    .layer_count = NETWORK_LAYERS,
-};
-
-static const struct art_load_list head_tiles_plan_lists[] = {
-    {head_tiles, sizeof(head_tiles) / sizeof(head_tiles[0])},
-};
-
-static const struct art_stream_plan head_tiles_plan = {
-    .kinds = head_tiles_plan_lists,
-    .layers = head_order,
-    .layer_count = 1,
-};
-
-/* What passes through a ring of slots, ahead of its use. */
-static const struct art_ring pages_ring = {
-    .memory = ART_MEMORY_SRAM,
-    .slots = 4,
-    .offset_bytes = 0x4580u,
-    .slot_bytes = 65536,
-};
-
-static const struct art_load kind0_pages[] = {
-    {.matrices = NULL, .engines = kind0_self_attn_q_proj_engine, .rows = 32},
-    {.matrices = NULL, .engines = kind0_self_attn_o_proj_engine, .rows = 32},
-    {.matrices = NULL, .engines = kind0_mlp_gate_proj_engine, .rows = 64},
-    {.matrices = NULL, .engines = kind0_mlp_up_proj_engine, .rows = 64},
-    {.matrices = NULL, .engines = kind0_mlp_down_proj_engine, .rows = 32},
-};
-
-static const struct art_load kind1_pages[] = {
-    {.matrices = NULL, .engines = kind1_self_attn_q_proj_engine, .rows = 32},
-    {.matrices = NULL, .engines = kind1_self_attn_o_proj_engine, .rows = 32},
-    {.matrices = NULL, .engines = kind1_mlp_gate_proj_engine, .rows = 96},
-    {.matrices = NULL, .engines = kind1_mlp_up_proj_engine, .rows = 96},
-    {.matrices = NULL, .engines = kind1_mlp_down_proj_engine, .rows = 32},
-};
-
-static const struct art_load head_pages[] = {
-    {.matrices = NULL, .engines = lm_head_engine, .rows = 192},
-};
-
-static const struct art_load_list layer_pages_plan_lists[] = {
-    {kind0_pages, sizeof(kind0_pages) / sizeof(kind0_pages[0])},
-    {kind1_pages, sizeof(kind1_pages) / sizeof(kind1_pages[0])},
-};
-
-static const struct art_stream_plan layer_pages_plan = {
-    .kinds = layer_pages_plan_lists,
-    .layers = layer_order,
-    .layer_count = NETWORK_LAYERS,
-};
-
-static const struct art_load_list head_pages_plan_lists[] = {
-    {head_pages, sizeof(head_pages) / sizeof(head_pages[0])},
-};
-
-static const struct art_stream_plan head_pages_plan = {
-    .kinds = head_pages_plan_lists,
-    .layers = head_order,
-    .layer_count = 1,
-};
-
 void art_network_forward(const struct art_team *team, const int32_t *tokens, uint32_t count,
                          uint32_t position)
 {
@@ -1081,12 +929,6 @@ void art_network_forward(const struct art_team *team, const int32_t *tokens, uin
         .position = position,
     };
 
-    if (team->core == 0) {
-        art_stream_begin(ART_STREAM_TILES, &tiles_ring, &layer_tiles_plan);
-    }
-    if (team->core == 0) {
-        art_stream_begin(ART_STREAM_PAGES, &pages_ring, &layer_pages_plan);
-    }
     run_embedding(&step);
     for (uint32_t layer = 0; layer < NETWORK_LAYERS; layer++) {
         step.layer = layer_order[layer].row;
@@ -1111,12 +953,6 @@ const float *art_network_head(const struct art_team *team, uint32_t row)
         .row = row,
     };
 
-    if (team->core == 0) {
-        art_stream_begin(ART_STREAM_TILES, &tiles_ring, &head_tiles_plan);
-    }
-    if (team->core == 0) {
-        art_stream_begin(ART_STREAM_PAGES, &pages_ring, &head_pages_plan);
-    }
     run_head(&step);
     return art_at(&logits_place);
 }
@@ -1125,7 +961,6 @@ static const struct art_image_place images[] = {
     {.memory = ART_MEMORY_L2, .offset_bytes = 0},
     {.memory = ART_MEMORY_SRAM, .offset_bytes = 0},
     {.memory = ART_MEMORY_MRAM, .offset_bytes = 0},
-    {.memory = ART_MEMORY_L3, .offset_bytes = 0},
 };
 
 static const int32_t stop_tokens[] = {
@@ -1141,10 +976,10 @@ const struct art_network art_network = {
     .image_count = sizeof(images) / sizeof(images[0]),
     .images = images,
     .tokenizer_memory = ART_MEMORY_L2,
-    .tokenizer_offset_bytes = 0x8e20u,
+    .tokenizer_offset_bytes = 0xc0u,
     .tokenizer_bytes = 9272,
     .workspace_memory = ART_MEMORY_L2,
-    .workspace_offset_bytes = 0xfe60u,
+    .workspace_offset_bytes = 0x7100u,
     .workspace_bytes = 65380,
     .stop_token_count = sizeof(stop_tokens) / sizeof(stop_tokens[0]),
     .stop_tokens = stop_tokens,
