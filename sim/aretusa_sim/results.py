@@ -13,6 +13,7 @@ from pydantic import Field
 
 from aretusa.manifest import SCHEMA_VERSION, Record
 from aretusa.version import TOOL
+from aretusa_sim.limit_results import LimitsResult  # noqa: TC001 - pydantic reads it
 
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0)]
@@ -142,6 +143,7 @@ class SimulationResult(Record):
     seconds: Annotated[float, Field(ge=0)] = Field(description="at the clock")
     steps: list[StepResult] = Field(description="in their order")
     phases: list[PhaseResult] = Field(description="prefill, then decode")
+    limits: LimitsResult = Field(description="how near ops and phases come to what the chip could")
     epochs: list[str] = Field(description="labels of the schedule's epochs")
     occupancy: list[OccupancyResult] = Field(description="of every memory")
     notes: list[str] = Field(description="what is approximated")

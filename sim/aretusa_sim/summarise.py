@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from aretusa.target.description import MemoryId
+from aretusa_sim.limits import run_limits
 from aretusa_sim.program_rows import epoch_labels, occupancy, op_infos
 from aretusa_sim.results import (
     MacCount,
@@ -57,6 +58,7 @@ def summarise(
     infos, clock = op_infos(listing), listing.target.clock
     phases: dict[PhaseName, Sequence[StepTiming]] = {"prefill": prefill, "decode": decode}
     cycles = sum(step.cycles for steps in phases.values() for step in steps)
+    results = [_phase(name, steps, infos, clock.cluster_hz) for name, steps in phases.items()]
     return SimulationResult(
         model=model,
         clock_hz=clock.cluster_hz,
@@ -68,7 +70,8 @@ def summarise(
         cycles=cycles,
         seconds=cycles / clock.cluster_hz,
         steps=[_step(name, step) for name, steps in phases.items() for step in steps],
-        phases=[_phase(name, steps, infos, clock.cluster_hz) for name, steps in phases.items()],
+        phases=results,
+        limits=run_limits(listing.target, results),
         epochs=epoch_labels(listing),
         occupancy=occupancy(listing),
         notes=list(NOTES),

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aretusa.report.numbers import bytes_text, count_text, percent_text, rate_text
+from aretusa_sim.terminal_limits import limits_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,8 @@ def print_simulation(result: SimulationResult, console: Console) -> None:
     shown = decode if decode.steps else result.phase("prefill")
     console.print()
     console.print(_ops(shown))
+    console.print()
+    console.print(limits_table(result, shown))
     console.print()
     for note in result.notes:
         console.print(Text(f"note: {note}"))

@@ -49,7 +49,7 @@ def test_a_terminal_of_80_columns_shows_speed_units_and_ops(result: SimulationRe
     print_simulation(result, console)
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 80
-    for word in ("tokens/s", "n-eureka", "attention", "choose token"):
+    for word in ("tokens/s", "n-eureka", "attention", "choose token", "linear layers"):
         assert word in text
 
 
