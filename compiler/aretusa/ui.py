@@ -183,7 +183,8 @@ def target_lines(result: TargetResult) -> Iterator[str]:
     yield result.name
     for fact in result.facts:
         value = f"{fact.value:#x}" if fact.key.endswith("base_address") else f"{fact.value:,}"
-        yield f"{fact.key:<38} {value:>14} {fact.unit:<8} {fact.confidence}"
+        extent = "" if fact.low is None else f", {fact.low:,} to {fact.high:,}"
+        yield f"{fact.key:<38} {value:>14} {fact.unit:<8} {fact.confidence}{extent}"
         yield f"    {fact.source}"
 
 

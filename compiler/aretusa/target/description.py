@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aretusa.neureka.timing import NeurekaTiming
+    from aretusa.target.energy import Energy
 
 
 class Confidence(Enum):
@@ -22,12 +23,14 @@ class Confidence(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One number of a target file. The unit is the end of the key's name."""
+    """One number of a target file, and its range if it has one. The key ends in the unit."""
 
     key: str
     value: int | float
     source: str
     confidence: Confidence
+    low: float | None = None
+    high: float | None = None
 
 
 class MemoryId(IntEnum):
@@ -163,6 +166,7 @@ class Target:
     clock: Clock
     neureka: NeurekaTiming
     neureka_features: EngineFeatures
+    energy: Energy
     facts: tuple[Fact, ...]
 
     def memory(self, memory: MemoryId) -> Memory:

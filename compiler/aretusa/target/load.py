@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 from aretusa.errors import UsageError
 from aretusa.neureka.timing import NeurekaTiming
@@ -25,6 +26,7 @@ from aretusa.target.description import (
     Offload,
     Target,
 )
+from aretusa.target.energy import Energy, Ranged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,6 +45,7 @@ _SECTIONS: Final = {
     "neureka_features": EngineFeatures,
 }
 _ENTRY_KEYS: Final = ("value", "confidence", "source")
+_RANGED_KEYS: Final = ("value", "low", "high", "confidence", "source")
 
 Record = TypeVar("Record")
 
@@ -99,7 +102,7 @@ class _Reader:
         self.facts: list[Fact] = []
 
     def target(self, document: Mapping[str, Any]) -> Target:
-        self.check_keys("", document, ("name", "memory", *_SECTIONS))
+        self.check_keys("", document, ("name", "memory", *_SECTIONS, "energy"))
         name = document["name"]
         if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 64:
             raise _error(self.path, "name: not a short text")
@@ -108,7 +111,9 @@ class _Reader:
         sections: dict[str, Any] = {
             key: self.record(kind, key, document[key]) for key, kind in _SECTIONS.items()
         }
-        return Target(name=name, memories=memories, facts=tuple(self.facts), **sections)
+        energy = self.energy(document["energy"])
+        facts = tuple(self.facts)
+        return Target(name=name, memories=memories, energy=energy, facts=facts, **sections)
 
     def memory(self, memory: MemoryId, section: Mapping[str, Any]) -> Memory:
         key = f"memory.{memory.key}"
@@ -119,12 +124,24 @@ class _Reader:
             raise _error(self.path, f"{key}.reserved_bytes: more than the memory has")
         return found
 
+    def energy(self, section: Mapping[str, Any]) -> Energy:
+        kinds = get_type_hints(Energy)
+        self.check_keys("energy", section, kinds)
+        records = {
+            name: self.record(kind, f"energy.{name}", section[name]) for name, kind in kinds.items()
+        }
+        return Energy(**records)
+
     def record(
         self, kind: type[Record], key: str, section: Mapping[str, Any], **known: object
     ) -> Record:
         names = [field.name for field in fields(kind) if field.name not in known]  # type: ignore[arg-type]
         self.check_keys(key, section, names)
-        values = {name: self.fact(f"{key}.{name}", section[name]) for name in names}
+        ranged = {field.name for field in fields(kind) if field.type == "Ranged"}  # type: ignore[arg-type]
+        values = {
+            name: (self.ranged if name in ranged else self.fact)(f"{key}.{name}", section[name])
+            for name in names
+        }
         whole = {field.name for field in fields(kind) if field.type == "int"}  # type: ignore[arg-type]
         for name in whole & values.keys():
             if not isinstance(values[name], int):
@@ -133,14 +150,40 @@ class _Reader:
 
     def fact(self, key: str, entry: object) -> int | float:
         """One number with source and confidence; sizes and counts are whole and not negative."""
+        found = self.entry(key, entry, _ENTRY_KEYS)
+        value = self.number(f"{key}.value", found["value"])
+        self.keep(key, found, value=value)
+        return value
+
+    def ranged(self, key: str, entry: object) -> Ranged:
+        """A number that is known within low .. high."""
+        found = self.entry(key, entry, _RANGED_KEYS)
+        value, low, high = (
+            float(self.number(f"{key}.{name}", found[name])) for name in ("value", "low", "high")
+        )
+        if not low <= value <= high < math.inf:
+            raise _error(self.path, f"{key}: low, value and high do not follow each other")
+        self.keep(key, found, value=value, low=low, high=high)
+        return Ranged(value=value, low=low, high=high)
+
+    def entry(self, key: str, entry: object, names: tuple[str, ...]) -> dict[str, Any]:
+        """The table of one number."""
         if not isinstance(entry, dict):
-            raise _error(self.path, f"{key}: expected {{ value, confidence, source }}")
-        self.check_keys(key, entry, _ENTRY_KEYS)
-        value, source = entry["value"], entry["source"]
+            raise _error(self.path, f"{key}: expected {{ {', '.join(names)} }}")
+        self.check_keys(key, entry, names)
+        return entry
+
+    def number(self, key: str, value: object) -> int | float:
+        """Not negative."""
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _error(self.path, f"{key}.value: not a number")
+            raise _error(self.path, f"{key}: not a number")
         if value < 0:
-            raise _error(self.path, f"{key}.value: negative")
+            raise _error(self.path, f"{key}: negative")
+        return value
+
+    def keep(self, key: str, entry: Mapping[str, Any], **numbers: float) -> None:
+        """The fact with its source and confidence."""
+        source = entry["source"]
         if not isinstance(source, str) or not source.strip():
             raise _error(self.path, f"{key}.source: empty")
         try:
@@ -148,8 +191,7 @@ class _Reader:
         except ValueError:
             choices = ", ".join(one.value for one in Confidence)
             raise _error(self.path, f"{key}.confidence: not one of {choices}") from None
-        self.facts.append(Fact(key=key, value=value, source=source, confidence=confidence))
-        return value
+        self.facts.append(Fact(key=key, source=source, confidence=confidence, **numbers))
 
     def check_keys(self, key: str, section: object, names: Iterable[str]) -> None:
         """Every name is there and nothing else; a misspelt key gets a suggestion."""

@@ -23,7 +23,9 @@ def target_text(target: Target) -> str:
 def _line(fact: Fact) -> str:
     name = fact.key.rpartition(".")[2]
     confidence, source = _quoted(fact.confidence.value), _quoted(fact.source)
-    return f"{name} = {{ value = {fact.value!r}, confidence = {confidence}, source = {source} }}"
+    bounds = "" if fact.low is None else f"low = {fact.low!r}, high = {fact.high!r}, "
+    numbers = f"value = {fact.value!r}, {bounds}"
+    return f"{name} = {{ {numbers}confidence = {confidence}, source = {source} }}"
 
 
 def _quoted(text: str) -> str:

@@ -15,6 +15,8 @@ UNITS = {
     "bytes": "B",
     "cycles": "cycles",
     "hz": "Hz",
+    "pj": "pJ",
+    "uw": "uW",
 }
 
 
@@ -23,6 +25,8 @@ class FactResult(Record):
 
     key: str
     value: int | float
+    low: float | None = None
+    high: float | None = None
     unit: str
     confidence: str
     source: str
@@ -61,6 +65,8 @@ def show_target(name_or_path: str) -> TargetResult:
             FactResult(
                 key=fact.key,
                 value=fact.value,
+                low=fact.low,
+                high=fact.high,
                 unit=unit_of(fact.key),
                 confidence=fact.confidence.value,
                 source=fact.source,

@@ -41,6 +41,20 @@ def test_every_number_has_a_source_and_a_confidence() -> None:
         assert isinstance(fact.confidence, Confidence)
 
 
+def test_energies_stand_with_their_ranges_in_the_facts() -> None:
+    target = load_target()
+    ranged = {fact.key: fact for fact in target.facts if fact.low is not None}
+    assert all(fact.key.startswith("energy.") for fact in ranged.values())
+    assert not [fact for fact in target.facts if fact.key.startswith("energy.") and not fact.low]
+    for fact in ranged.values():
+        assert fact.low is not None
+        assert fact.high is not None
+        assert fact.low < fact.value < fact.high
+    port = target.energy.link.weight_port_byte_pj
+    fact = ranged["energy.link.weight_port_byte_pj"]
+    assert (port.value, port.low, port.high) == (fact.value, fact.low, fact.high)
+
+
 def test_a_file_equal_to_the_built_in_one_gives_the_same_target(tmp_path: Path) -> None:
     path = tmp_path / "my target ü.toml"
     path.write_text(SIRACUSA, "utf-8")
@@ -106,6 +120,24 @@ def test_the_engine_may_take_signed_inputs_or_not(value: int, tmp_path: Path) ->
         ('name = "siracusa"', 'name = "two\\nlines"', "name"),
         ('name = "siracusa"', 'name = "siracusa"\nbase = "mars"', "'mars'"),
         ('name = "siracusa"', 'name = "siracusa"\nclock_mhz = 360', "clock_mhz"),
+        ("[energy.l1]", "[energy.l4]", "energy.l4"),
+        (
+            "w2_pj = { value = 0.118, low = 0.03",
+            "w2_pj = { value = 0.118, low = 0.2",
+            "mac_3x3.w2_pj",
+        ),
+        (
+            "value = 0.118, low = 0.03, high = 0.18",
+            "value = 0.118, low = 0.03, high = 0.1",
+            "w2_pj",
+        ),
+        (
+            "value = 0.118, low = 0.03, high = 0.18",
+            "value = 0.118, low = 0.03, high = inf",
+            "w2_pj",
+        ),
+        ("value = 0.118, low = 0.03", 'value = 0.118, low = "no"', "mac_3x3.w2_pj.low"),
+        ("value = 0.118, low = 0.03", "value = 0.118", "w2_pj.low"),
     ],
 )
 def test_names_the_key_that_is_wrong(tmp_path: Path, old: str, new: str, why: str) -> None:
