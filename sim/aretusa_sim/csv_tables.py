@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from aretusa.target.description import MemoryId
+from aretusa_sim.energy_results import ComponentKey
 from aretusa_sim.results import OpResult, StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from aretusa_sim.energy_results import EnergyResult
     from aretusa_sim.results import SimulationResult
 
 # A spreadsheet takes a text that begins like this for a formula (OWASP, "CSV Injection").
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-_NESTED: Final = {"macs", "stalls", "read_bytes", "written_bytes"}
+_NESTED: Final = {"macs", "stalls", "read_bytes", "written_bytes", "energy"}
 OPS_FILE: Final = "simulation_ops.csv"
 STEPS_FILE: Final = "simulation_steps.csv"
 
@@ -38,9 +40,13 @@ def ops_csv(result: SimulationResult) -> str:
 
 
 def steps_csv(result: SimulationResult) -> str:
-    """The fields of StepResult."""
-    rows = [step.model_dump() for step in result.steps]
-    return _table(list(StepResult.model_fields), rows)
+    """The fields of StepResult, with energies in columns of their own."""
+    names = [name for name in StepResult.model_fields if name not in _NESTED]
+    rows: list[dict[str, object]] = [
+        {**{name: getattr(step, name) for name in names}, **_energy(step.energy)}
+        for step in result.steps
+    ]
+    return _table(list(rows[0]) if rows else names, rows)
 
 
 def _op(op: OpResult) -> dict[str, object]:
@@ -53,6 +59,21 @@ def _op(op: OpResult) -> dict[str, object]:
         **{
             f"{memory.key}_written_bytes": op.written_bytes.get(memory.key, 0)
             for memory in MemoryId
+        },
+        **_energy(op.energy),
+    }
+
+
+def _energy(energy: EnergyResult) -> dict[str, object]:
+    """Nominal and range, and the nominal energy of each component."""
+    parts = energy.components
+    return {
+        "energy_uj": energy.nominal_uj,
+        "energy_low_uj": energy.low_uj,
+        "energy_high_uj": energy.high_uj,
+        **{
+            f"energy_{key.replace('-', '_')}_uj": parts[key].nominal_uj if key in parts else 0.0
+            for key in get_args(ComponentKey)
         },
     }
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aretusa.ir.ops import Op
+    from aretusa.target.energy import ConvolutionMode
     from aretusa.trace.listing import Listing, Matrix, Part
 
 OP_NAMES: Final = {
@@ -44,6 +45,7 @@ class OpInfo:
     bits: int
     tile_rows: int
     epoch: int
+    mode: ConvolutionMode | None = None  # of N-EUREKA
 
 
 def op_infos(listing: Listing) -> list[OpInfo]:
@@ -122,6 +124,7 @@ def _info(listing: Listing, place: _Place, index: int, homes: dict[str, MemoryId
         bits=matrix.type.bits if isinstance(op, ops.Linear) and matrix is not None else 0,
         tile_rows=tile_rows,
         epoch=place.epoch_of(index),
+        mode=None if engine == CLUSTER or matrix is None else _mode(matrix),
     )
 
 
@@ -145,6 +148,12 @@ def _engine(op: ops.Linear, matrix: Matrix) -> str:
     if matrix.engine is None or op.engine is None:
         return CLUSTER
     return SPLIT if matrix.rest_rows else op.engine
+
+
+def _mode(matrix: Matrix) -> ConvolutionMode | None:
+    if matrix.engine is None:
+        return None
+    return "1x1" if matrix.engine.is_1x1 else "3x3"
 
 
 def epoch_labels(listing: Listing) -> list[str]:

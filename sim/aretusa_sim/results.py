@@ -13,6 +13,12 @@ from pydantic import Field
 
 from aretusa.manifest import SCHEMA_VERSION, Record
 from aretusa.version import TOOL
+from aretusa_sim.energy_results import (  # noqa: TC001 - pydantic reads them
+    EnergyConstant,
+    EnergyRange,
+    EnergyResult,
+    PowerRange,
+)
 from aretusa_sim.limit_results import LimitsResult  # noqa: TC001 - pydantic reads it
 
 Count = Annotated[int, Field(ge=0)]
@@ -27,6 +33,7 @@ class MacCount(Record):
     """Multiply-accumulates of one unit with weights of one width."""
 
     unit: UnitKey = Field(description="what multiplies")
+    mode: Literal["3x3", "1x1"] | None = Field(description="of N-EUREKA; null for the cluster")
     bits: Count = Field(description="of a weight, or of a cached key or value")
     count: Count = Field(description="that the model asks for; padding is left out")
 
@@ -80,6 +87,7 @@ class OpResult(Record):
     transfers: Count = Field(description="of MCHAN and of the off-chip link")
     utilisation: Fraction = Field(description="of the unit that binds it, over its cycles")
     bound: UnitKey = Field(description="the unit that is busy longest with it")
+    energy: EnergyResult = Field(description="of what is counted here")
 
 
 class StepResult(Record):
@@ -90,6 +98,7 @@ class StepResult(Record):
     position: Count = Field(description="of the first of them")
     start_cycle: Count = Field(description="from the start of the run")
     cycles: Count = Field(description="until the last op is done")
+    energy: EnergyResult = Field(description="of all its ops")
 
 
 class PhaseResult(Record):
@@ -102,6 +111,9 @@ class PhaseResult(Record):
     seconds: Annotated[float, Field(ge=0)] = Field(description="at the clock")
     tokens_per_second: PerSecond = Field(description="at the clock; 0 if there is no step")
     instructions: Count = Field(description="of all cores")
+    energy: EnergyResult = Field(description="of all ops")
+    energy_per_token: EnergyRange = Field(description="of the phase, over its tokens")
+    mean_power: PowerRange = Field(description="of the phase, over its time")
     units: list[UnitResult] = Field(description="every unit")
     ops: list[OpResult] = Field(description="in the order of their work")
 
@@ -141,11 +153,14 @@ class SimulationResult(Record):
     text: str = Field(description="of the new tokens")
     cycles: Count = Field(description="of all steps")
     seconds: Annotated[float, Field(ge=0)] = Field(description="at the clock")
+    energy: EnergyResult = Field(description="of all steps")
+    mean_power: PowerRange = Field(description="of all steps, over their time")
     steps: list[StepResult] = Field(description="in their order")
     phases: list[PhaseResult] = Field(description="prefill, then decode")
     limits: LimitsResult = Field(description="how near ops and phases come to what the chip could")
     epochs: list[str] = Field(description="labels of the schedule's epochs")
     occupancy: list[OccupancyResult] = Field(description="of every memory")
+    energy_constants: list[EnergyConstant] = Field(description="of the target")
     notes: list[str] = Field(description="what is approximated")
 
     def phase(self, name: Literal["prefill", "decode"]) -> PhaseResult:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
+
 from aretusa.target.description import MemoryId
+from aretusa_sim.energy import EnergyModel, mean_power, per_token
 from aretusa_sim.limits import run_limits
 from aretusa_sim.program_rows import epoch_labels, occupancy, op_infos
 from aretusa_sim.results import (
@@ -23,7 +26,10 @@ from aretusa_sim.units import Cause, Unit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from aretusa.trace.listing import Listing
+    from aretusa_sim.energy_results import EnergyResult
     from aretusa_sim.program_rows import OpInfo
     from aretusa_sim.results import ModelSummary
     from aretusa_sim.timing import StepTiming
@@ -34,6 +40,7 @@ NOTES: Final = (
     "N-EUREKA: phases of the virtual platform's model",
     "pages land in the SRAM beside jobs that read it; MCHAN and N-EUREKA do not slow the cores",
     "what core 0 computes between the kernels is left out, but for giving jobs and transfers",
+    "energy: most constants are assumed or fitted on three published totals; look at its range",
 )
 
 
@@ -58,7 +65,11 @@ def summarise(
     infos, clock = op_infos(listing), listing.target.clock
     phases: dict[PhaseName, Sequence[StepTiming]] = {"prefill": prefill, "decode": decode}
     cycles = sum(step.cycles for steps in phases.values() for step in steps)
-    results = [_phase(name, steps, infos, clock.cluster_hz) for name, steps in phases.items()]
+    energies = EnergyModel(listing.target)
+    runs = [_run(name, steps, infos, energies) for name, steps in phases.items()]
+    results = [_phase(run, infos, energies) for run in runs]
+    energy = energies.energy(sum((run.counts.sum(axis=0) for run in runs), energies.nothing()))
+    seconds = cycles / clock.cluster_hz
     return SimulationResult(
         model=model,
         clock_hz=clock.cluster_hz,
@@ -68,45 +79,78 @@ def summarise(
         new_tokens=list(tokens.new),
         text=tokens.text,
         cycles=cycles,
-        seconds=cycles / clock.cluster_hz,
-        steps=[_step(name, step) for name, steps in phases.items() for step in steps],
+        seconds=seconds,
+        energy=energy,
+        mean_power=mean_power(energy, seconds),
+        steps=[_step(run.phase, step, energy) for run in runs for step, energy in run.steps],
         phases=results,
         limits=run_limits(listing.target, results),
         epochs=epoch_labels(listing),
         occupancy=occupancy(listing),
+        energy_constants=energies.constants,
         notes=list(NOTES),
     )
 
 
-def _step(name: PhaseName, step: StepTiming) -> StepResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """The steps of a phase with their energies; rows and `counts` [rows, constants] of them all."""
+
+    phase: PhaseName
+    steps: list[tuple[StepTiming, EnergyResult]]
+    rows: list[RowTiming]
+    counts: NDArray[np.float64]
+
+
+def _run(
+    name: PhaseName, steps: Sequence[StepTiming], infos: Sequence[OpInfo], model: EnergyModel
+) -> _Run:
+    rows = [RowTiming() for _ in infos]
+    counts = np.zeros((len(infos), len(model.nothing())))
+    found = []
+    for step in steps:
+        own = np.stack(
+            [model.counts(row, info.mode) for row, info in zip(step.rows, infos, strict=True)]
+        )
+        counts += own
+        found.append((step, model.energy(own.sum(axis=0))))
+        for row, one in zip(rows, step.rows, strict=True):
+            row.add(one)
+    return _Run(phase=name, steps=found, rows=rows, counts=counts)
+
+
+def _step(name: PhaseName, step: StepTiming, energy: EnergyResult) -> StepResult:
     return StepResult(
         phase=name,
         tokens=step.tokens,
         position=step.position,
         start_cycle=step.start,
         cycles=step.cycles,
+        energy=energy,
     )
 
 
-def _phase(
-    name: PhaseName, steps: Sequence[StepTiming], infos: Sequence[OpInfo], clock_hz: int
-) -> PhaseResult:
-    rows = [RowTiming() for _ in infos]
-    for step in steps:
-        for row, one in zip(rows, step.rows, strict=True):
-            row.add(one)
+def _phase(run: _Run, infos: Sequence[OpInfo], model: EnergyModel) -> PhaseResult:
+    steps = [step for step, _ in run.steps]
     cycles = sum(step.cycles for step in steps)
-    tokens, seconds = sum(step.tokens for step in steps), cycles / clock_hz
+    tokens, seconds = sum(step.tokens for step in steps), cycles / model.target.clock.cluster_hz
+    energy = model.energy(run.counts.sum(axis=0))
     return PhaseResult(
-        phase=name,
+        phase=run.phase,
         steps=len(steps),
         tokens=tokens,
         cycles=cycles,
         seconds=seconds,
         tokens_per_second=tokens / seconds if seconds else 0.0,
-        instructions=sum(row.activity.instructions for row in rows),
-        units=[_unit(unit, steps, rows, cycles) for unit in Unit],
-        ops=[_op(info, row) for info, row in zip(infos, rows, strict=True)],
+        instructions=sum(row.activity.instructions for row in run.rows),
+        energy=energy,
+        energy_per_token=per_token(energy, tokens),
+        mean_power=mean_power(energy, seconds),
+        units=[_unit(unit, steps, run.rows, cycles) for unit in Unit],
+        ops=[
+            _op(info, row, model.energy(counts))
+            for info, row, counts in zip(infos, run.rows, run.counts, strict=True)
+        ],
     )
 
 
@@ -126,7 +170,7 @@ def _unit(
     )
 
 
-def _op(info: OpInfo, row: RowTiming) -> OpResult:
+def _op(info: OpInfo, row: RowTiming, energy: EnergyResult) -> OpResult:
     activity = row.activity
     busy = {unit: activity.busy_cycles.get(unit, 0) for unit in Unit}
     busy[Unit.CLUSTER] = row.working + row.giving
@@ -141,7 +185,12 @@ def _op(info: OpInfo, row: RowTiming) -> OpResult:
         bits=info.bits,
         tile_rows=info.tile_rows,
         macs=[
-            MacCount(unit=unit.key, bits=bits, count=count)
+            MacCount(
+                unit=unit.key,
+                mode=info.mode if unit is Unit.ENGINE else None,
+                bits=bits,
+                count=count,
+            )
             for (unit, bits), count in sorted(activity.macs.items())
         ],
         cycles=row.cycles,
@@ -164,6 +213,7 @@ def _op(info: OpInfo, row: RowTiming) -> OpResult:
         transfers=activity.transfers,
         utilisation=busy[bound] / row.cycles if row.cycles else 0.0,
         bound=bound.key,
+        energy=energy,
     )
 
 

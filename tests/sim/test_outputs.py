@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from math import fsum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +43,13 @@ def test_tables_hold_every_op_of_both_phases_and_every_step(result: SimulationRe
     assert stalls == sum(op.stalls.engine_cycles for p in result.phases for op in p.ops)
     steps = _read(steps_csv(result))
     assert [int(step["cycles"]) for step in steps] == [step.cycles for step in result.steps]
+    for table in (rows, steps):
+        total = fsum(float(row["energy_uj"]) for row in table)
+        assert total == pytest.approx(result.energy.nominal_uj)
+        parts = [name for name in table[0] if name.endswith("_uj") and name.count("_") > 1]
+        ends = {"energy_low_uj", "energy_high_uj"}
+        summed = fsum(float(row[name]) for row in table for name in parts if name not in ends)
+        assert summed == pytest.approx(total)
 
 
 def test_a_terminal_of_80_columns_shows_speed_units_and_ops(result: SimulationResult) -> None:
