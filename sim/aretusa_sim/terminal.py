@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aretusa.report.numbers import bytes_text, count_text, percent_text, rate_text
+from aretusa_sim.terminal_energy import energy_line, energy_table, energy_text
 from aretusa_sim.terminal_limits import limits_table
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def print_simulation(result: SimulationResult, console: Console) -> None:
     console.print()
     console.print(_ops(shown))
     console.print()
+    console.print(energy_table(shown))
+    console.print()
     console.print(limits_table(result, shown))
     console.print()
     for note in result.notes:
@@ -48,6 +51,7 @@ def _head(result: SimulationResult) -> Iterator[str]:
                 f"{phase.phase:8}{phase.tokens} tokens, {each} cycles each, "
                 f"{rate_text(phase.tokens_per_second)} tokens/s"
             )
+            yield energy_line(phase)
     steps = [step for step in result.steps if step.phase == "decode"]
     if len(steps) > 1:
         first, last = steps[0], steps[-1]
@@ -75,7 +79,7 @@ def _units(phase: PhaseResult) -> Table:
 def _ops(phase: PhaseResult) -> Table:
     """Ops of all layers under one name, those that take most first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    headings = ("share", "cycles", "works", "engine", "dma", "off-chip")
+    headings = ("share", "cycles", "engine", "dma", "off-chip", "energy")
     table.add_column(Text(f"op, a token of {phase.phase}"), overflow="fold")
     table.add_column("on")
     for heading in headings:
@@ -89,12 +93,13 @@ def _ops(phase: PhaseResult) -> Table:
             sum(op.stalls.dma_cycles for op in own),
             sum(op.stalls.off_chip_cycles for op in own),
         )
-        counts = (_cycles(own), sum(op.working_cycles for op in own), *waits)
+        counts = (_cycles(own), *waits)
         table.add_row(
             Text(name),
             engine.removeprefix("neureka-"),
             percent_text(_cycles(own), phase.cycles),
             *(count_text(count / phase.tokens) if count else "" for count in counts),
+            energy_text(sum(op.energy.nominal_uj for op in own) / phase.tokens),
         )
     table.caption = "engine, dma, off-chip: cycles in which the cores wait for them"
     return table

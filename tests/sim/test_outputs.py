@@ -17,6 +17,7 @@ from aretusa_sim.cli_simulate import simulate_command
 from aretusa_sim.csv_tables import OPS_FILE, STEPS_FILE, ops_csv, steps_csv
 from aretusa_sim.results import SimulationResult
 from aretusa_sim.terminal import print_simulation
+from aretusa_sim.terminal_energy import energy_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,3 +88,18 @@ def test_the_command_takes_a_clock(tmp_path: Path) -> None:
     code, text = _command(*_asked("--clock", "100000000", "--max-new-tokens", "2", "--json"))
     assert code == 0
     assert json.loads(text)["clock_hz"] == 100_000_000
+
+
+@pytest.mark.parametrize(
+    ("microjoules", "text"),
+    [
+        (0.0, "0.00 nJ"),
+        (0.5, "500 nJ"),
+        (2.5, "2.50 uJ"),
+        (490.0, "490 uJ"),
+        (45e3, "45.0 mJ"),
+        (3e6, "3.00 J"),
+    ],
+)
+def test_energies_have_three_digits(microjoules: float, text: str) -> None:
+    assert energy_text(microjoules) == text
