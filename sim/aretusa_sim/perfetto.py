@@ -1,8 +1,9 @@
 """chrome_trace(): timings as a document that Perfetto and chrome://tracing open.
 
-One track per unit, one for the steps; counters for the bytes alive in each memory, and for the
-bandwidth of each link while it is busy, as the mean of the op that it moves bytes for. Times are
-microseconds at the cluster's clock; `cycles` of an event are exact.
+One track per unit, one for the steps; counters for the bytes alive in each memory, for the
+bandwidth of each link while it is busy, as the mean of the op that it moves bytes for, and for the
+power of each op, as the mean over its cycles. Times are microseconds at the cluster's clock;
+`cycles` of an event are exact.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from aretusa_sim.energy import EnergyModel, mean_power
 from aretusa_sim.program_rows import occupancy, op_infos
 from aretusa_sim.units import Cause, Doing, Unit
 
@@ -58,6 +60,7 @@ class _Writer:
     def __init__(self, listing: Listing) -> None:
         self.infos = op_infos(listing)
         self.memories = occupancy(listing)
+        self.energies = EnergyModel(listing.target)
         self.clock_hz = listing.target.clock.cluster_hz
 
     def step(self, timing: StepTiming) -> Iterator[Event]:
@@ -66,6 +69,7 @@ class _Writer:
         yield self._span(STEPS, timing.start, timing.end, name, {})
         epoch = None
         for time, row in timing.starts:
+            yield from self._power(timing, time, row)
             if self.infos[row].epoch != epoch:
                 epoch = self.infos[row].epoch
                 yield from self._alive(time, epoch)
@@ -76,6 +80,8 @@ class _Writer:
             info = self.infos[label]
             yield self._span(unit, start, end, _title(info), {"op": info.op})
             yield from self._bandwidth(timing, Unit(unit), start, end, label)
+        if timing.starts:
+            yield self._counter(timing.end, "mW", 0)
 
     def _span(self, track: int, start: int, end: int, name: str, more: dict[str, Any]) -> Event:
         return {
@@ -91,6 +97,13 @@ class _Writer:
     def _alive(self, time: int, epoch: int) -> Iterator[Event]:
         for memory in self.memories:
             yield self._counter(time, f"{memory.memory} bytes", memory.alive_bytes[epoch])
+
+    def _power(self, timing: StepTiming, time: int, row: int) -> Iterator[Event]:
+        own = timing.rows[row]
+        if own.cycles:
+            energy = self.energies.energy(self.energies.counts(own, self.infos[row].mode))
+            power = mean_power(energy, own.cycles / self.clock_hz)
+            yield self._counter(time, "mW", power.nominal_mw)
 
     def _bandwidth(
         self, timing: StepTiming, unit: Unit, start: int, end: int, row: int

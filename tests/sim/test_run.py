@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -143,6 +144,13 @@ def test_spans_of_the_trace_add_up_to_the_table(simulation: Simulation) -> None:
         assert sums[unit] == busy
 
 
+def test_power_over_time_in_the_trace_is_the_energy_of_the_table(simulation: Simulation) -> None:
+    events = chrome_trace(simulation.listing, simulation.timings)["traceEvents"]
+    powers = [(event["ts"], event["args"]["value"]) for event in events if event["name"] == "mW"]
+    spent = sum(mw * (end - start) / 1e3 for (start, mw), (end, _) in pairwise(powers))
+    assert spent == pytest.approx(simulation.result.energy.nominal_uj)
+
+
 def test_counters_of_the_trace_show_memories_and_bandwidths(
     simulation: Simulation, tmp_path: Path
 ) -> None:
@@ -157,4 +165,5 @@ def test_counters_of_the_trace_show_memories_and_bandwidths(
     target = simulation.listing.target
     most = target.dma.bytes_per_cycle * target.clock.cluster_hz / 1e6
     assert 0 < max(values["dma-in MB/s"]) <= most
+    assert len(values["mW"]) > 2 * len(simulation.timings)
     assert all(event["dur"] > 0 for event in events if event["ph"] == "X")
