@@ -28,6 +28,7 @@ from aretusa.verbs.run import RunOptions, run_program
 from aretusa.verbs.verify import VerifyOptions, verify_build
 from aretusa.verbs.verify_quality import DEFAULT_WINDOW, QualityOptions, judge_quality
 from aretusa.version import TOOL
+from aretusa_sim.cli_compare import compare_command
 from aretusa_sim.cli_simulate import simulate_command
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ app.add_typer(targets_app, name="targets")
 app.command("plan")(plan_command)
 app.command("report")(report_command)
 app.command("simulate")(simulate_command)
+app.command("compare")(compare_command)
 
 
 def _print_version(value: bool) -> None:

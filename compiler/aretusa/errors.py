@@ -9,6 +9,7 @@ AretusaError
 ├── NumericsError       two executions differ, or quality is out of bounds  exit 6
 ├── ToolchainError      a compiler, an emulator or a runtime is missing     exit 7
 ├── FirmwareError       the compiled program reported a fault               exit 8
+├── GateError           a condition of `aretusa compare` holds              exit 9
 └── PlanError           the checker refuses a plan: a bug of the planner    exit 1
 
 Anything else that escapes (AssertionError, KeyError, ...) is a bug of the compiler: exit 1.
@@ -35,6 +36,7 @@ class ExitCode(IntEnum):
     NUMERICS = 6
     TOOLCHAIN = 7
     FIRMWARE = 8
+    GATE = 9
     INTERRUPTED = 130
 
 
@@ -132,6 +134,12 @@ class FirmwareError(AretusaError):
     """The compiled program stopped with a fault code."""
 
     exit_code = ExitCode.FIRMWARE
+
+
+class GateError(AretusaError):
+    """A condition under which a comparison was asked to fail."""
+
+    exit_code = ExitCode.GATE
 
 
 class PlanError(AretusaError):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aretusa.cli_options import Bits, Debug, Json, Quiet  # noqa: TC001 - typer reads them
 from aretusa.errors import UsageError
@@ -18,11 +15,10 @@ from aretusa_sim.csv_tables import write_csv
 from aretusa_sim.estimation import estimate
 from aretusa_sim.generation import DEFAULT_NEW_TOKENS, DEFAULT_PROMPT, run
 from aretusa_sim.perfetto import write_trace
+from aretusa_sim.progress import progress_bar
 from aretusa_sim.terminal import print_simulation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from aretusa_sim.estimation import Estimate
     from aretusa_sim.generation import Simulation
 
@@ -72,7 +68,7 @@ def simulate_command(
     Example: aretusa simulate build/tiny-orator --prompt "The President shall"
     """
     del debug
-    with _bar(is_quiet=quiet or as_json) as progress:
+    with progress_bar("simulating tokens", is_quiet=quiet or as_json) as progress:
         if is_estimate:
             done: Estimate | Simulation = estimate(
                 subject,
@@ -121,16 +117,3 @@ def _print(done: Estimate | Simulation, prompt: str, *, as_json: bool) -> None:
     if not done.result.is_estimate:
         typer.echo(prompt + done.result.text + "\n")
     print_simulation(done.result, Console())
-
-
-@contextmanager
-def _bar(*, is_quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar of tokens on stderr, only when that is a terminal."""
-    columns = (TextColumn("simulating tokens"), BarColumn(), MofNCompleteColumn())
-    is_hidden = is_quiet or not sys.stderr.isatty()
-    console = Console(stderr=True)
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True, disable=is_hidden
-    ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

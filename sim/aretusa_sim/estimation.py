@@ -64,7 +64,7 @@ def estimate(
     listed = with_clock(listing(plan), clock_hz)
     simulator = Simulator(listed, has_contention=has_contention, has_intervals=has_intervals)
     goal = plan.request.goal
-    prefill, decode = _steps(simulator, goal, plan.working.chunk, progress)
+    prefill, decode = time_steps(simulator, goal, plan.working.chunk, progress)
     summary = ModelSummary(
         name=shapes.name,
         target=listed.target.name,
@@ -77,7 +77,7 @@ def estimate(
     return Estimate(result=result, plan=plan, listing=listed, timings=(*prefill, *decode))
 
 
-def _steps(
+def time_steps(
     simulator: Simulator, goal: Goal, chunk: int, progress: Callable[[int, int], None] | None
 ) -> tuple[list[StepTiming], list[StepTiming]]:
     """The prompt, then a step for each new token that is fed back: the last one is not."""

@@ -87,10 +87,18 @@ def run(
 def _result(
     program: Program, done: _Run, listing: Listing, *, has_contention: bool
 ) -> SimulationResult:
-    options, new = program.manifest.options, tuple(done.new)
+    new = tuple(done.new)
     shown = [token for token in new if token not in done.stops]
     text = decode_bytes(program.tokenizer, shown).decode("utf-8", "replace")
-    summary = ModelSummary(
+    summary = built_summary(program, listing, has_contention=has_contention)
+    tokens = Tokens(prompt=done.prompt, new=new, text=text, is_estimate=False)
+    return summarise(listing, summary, done.prefill, done.decode, tokens)
+
+
+def built_summary(program: Program, listing: Listing, *, has_contention: bool) -> ModelSummary:
+    """What a build is."""
+    options = program.manifest.options
+    return ModelSummary(
         name=program.manifest.model.name,
         target=listing.target.name,
         weights=options.weights if options.policy is None else f"{options.weights}, with a policy",
@@ -98,8 +106,6 @@ def _result(
         chunk=options.chunk,
         has_contention=has_contention,
     )
-    tokens = Tokens(prompt=done.prompt, new=new, text=text, is_estimate=False)
-    return summarise(listing, summary, done.prefill, done.decode, tokens)
 
 
 def _stops(program: Program) -> frozenset[int]:

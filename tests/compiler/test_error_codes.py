@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import aretusa
+import aretusa_sim
 from aretusa.error_codes import CODES
 from aretusa.errors import AretusaError, ExitCode
 from aretusa.failures import CompilerBugError
@@ -15,7 +16,7 @@ from aretusa.failures import CompilerBugError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PACKAGE: Final = Path(aretusa.__file__).parent
+PACKAGES: Final = (Path(aretusa.__file__).parent, Path(aretusa_sim.__file__).parent)
 CODE: Final = re.compile(r"\b([EW]0\d{3})\b")
 CHAPTERS: Final = {
     "0": "The command line and directories",
@@ -23,6 +24,7 @@ CHAPTERS: Final = {
     "2": "What the model is: configuration, tokenizer, texts",
     "3": "The target description",
     "4": "Room in the chip's memories",
+    "6": "Comparing results",
     "7": "Tools of this computer",
     "8": "What the compiled program reports",
     "9": "Bugs of the tool",
@@ -37,13 +39,18 @@ EXIT_CODES: Final = {
     ExitCode.NUMERICS: "two executions differ, or quality is out of bounds",
     ExitCode.TOOLCHAIN: "a compiler, an emulator or a runtime is missing or failed",
     ExitCode.FIRMWARE: "the compiled program reported a fault",
+    ExitCode.GATE: "a gate of a comparison fired",
     ExitCode.INTERRUPTED: "interrupted by the user",
 }
 
 
+def modules() -> list[Path]:
+    found = [path for package in PACKAGES for path in sorted(package.rglob("*.py"))]
+    return [path for path in found if path.name != "error_codes.py"]
+
+
 def codes_in_sources() -> set[str]:
-    modules = [path for path in PACKAGE.rglob("*.py") if path.name != "error_codes.py"]
-    return {code for path in modules for code in CODE.findall(path.read_text("utf-8"))}
+    return {code for path in modules() for code in CODE.findall(path.read_text("utf-8"))}
 
 
 def errors_page() -> str:
@@ -100,7 +107,7 @@ def test_every_exit_code_has_a_kind_of_error_and_a_meaning() -> None:
 
 def test_a_code_always_comes_with_the_same_kind_of_error() -> None:
     kinds: dict[str, set[str]] = {}
-    for path in PACKAGE.rglob("*.py"):
+    for path in modules():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
                 case ast.Call(func=ast.Name(id=kind), args=[ast.Constant(value=str(code)), *_]):

@@ -21,12 +21,12 @@ _KINDS: Final = "bytes_by_kind"
 
 def layers_csv(report: PlanReport) -> str:
     """One line per operation and layer; the columns are the fields of LayerResult."""
-    return _table(list(LayerResult.model_fields), map(_fields, report.layers))
+    return csv_text(list(LayerResult.model_fields), map(_fields, report.layers))
 
 
 def regions_csv(report: PlanReport) -> str:
     """One line per region; the columns are the fields of RegionResult."""
-    return _table(list(RegionResult.model_fields), map(_fields, report.regions))
+    return csv_text(list(RegionResult.model_fields), map(_fields, report.regions))
 
 
 def tiers_csv(report: PlanReport) -> str:
@@ -37,7 +37,7 @@ def tiers_csv(report: PlanReport) -> str:
         _fields(tier) | {_column(kind): tier.bytes_by_kind.get(kind, 0) for kind in kinds}
         for tier in report.tiers
     ]
-    return _table([*plain, *map(_column, kinds)], rows)
+    return csv_text([*plain, *map(_column, kinds)], rows)
 
 
 def _column(kind: str) -> str:
@@ -49,7 +49,8 @@ def _fields(record: Record) -> dict[str, object]:
     return record.model_dump()
 
 
-def _table(columns: Sequence[str], rows: Iterable[dict[str, object]]) -> str:
+def csv_text(columns: Sequence[str], rows: Iterable[dict[str, object]]) -> str:
+    """Rows under their columns; nulls are empty, and no text is a formula."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)  # lines end with CR LF, as RFC 4180 has it
     writer.writerow(columns)
