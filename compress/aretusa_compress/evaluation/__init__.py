@@ -1,0 +1,1 @@
+"""How well a model predicts text and answers questions, whatever runs it."""

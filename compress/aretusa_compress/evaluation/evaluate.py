@@ -1,0 +1,159 @@
+"""evaluate(): texts and questions put to one subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from aretusa_compress.errors import ModelError, UsageError
+from aretusa_compress.evaluation.answering import ANSWER_TOKENS, ask
+from aretusa_compress.evaluation.perplexity import WINDOW_TOKENS, cut_windows, judge_text
+from aretusa_compress.evaluation.questions import load_questions
+from aretusa_compress.evaluation.results import AnswerResult, EvaluationResult, TextResult
+from aretusa_compress.model.source import offline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aretusa_compress.evaluation.answering import Book
+    from aretusa_compress.evaluation.subject import Subject
+
+WIKITEXT = "wikitext-2"
+_WIKITEXT_HUB = ("Salesforce/wikitext", "wikitext-2-raw-v1", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationOptions:
+    """What to judge; a text is a file or `wikitext-2`, which is fetched from the hub."""
+
+    texts: tuple[str, ...] = ()
+    window: int = WINDOW_TOKENS
+    windows: int | None = None  # of each text; None: all
+    questions: str | None = None
+    books: tuple[Book, ...] = ("closed", "open")
+    samples: int | None = 1200
+    answer_tokens: int = ANSWER_TOKENS
+
+
+def evaluate(
+    subject: Subject,
+    options: EvaluationOptions,
+    *,
+    kind: Literal["float", "program"],
+    device: str,
+    other: Subject | None = None,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+) -> EvaluationResult:
+    """Judge the texts, then the questions; `progress` gets what, how far, of how much.
+
+    Raises UsageError or ModelError for texts and questions that cannot be used.
+    """
+    texts = [_judge(subject, text, options, other, progress) for text in options.texts]
+    answers = [_ask(subject, book, options, progress) for book in _books(options)]
+    return EvaluationResult(
+        subject=subject.name,
+        kind=kind,
+        other=None if other is None else other.name,
+        device=device,
+        texts=texts,
+        answers=answers,
+    )
+
+
+def _books(options: EvaluationOptions) -> tuple[Book, ...]:
+    return options.books if options.questions is not None else ()
+
+
+def _judge(
+    subject: Subject,
+    text: str,
+    options: EvaluationOptions,
+    other: Subject | None,
+    progress: Callable[[str, int, int], None],
+) -> TextResult:
+    window = min(options.window, subject.context)
+    windows = cut_windows(subject.encode(read_text(text)), window)
+    if not windows:
+        raise ModelError("E0230", "the text is too short", file=text, fix="Give a longer text")
+    quality = judge_text(
+        subject,
+        windows[: options.windows],
+        other=other,
+        progress=lambda done, total: progress(Path(text).name, done, total),
+    )
+    return TextResult(
+        text=Path(text).name,
+        window=window,
+        tokens=quality.tokens,
+        perplexity=quality.perplexity,
+        nats=quality.nats,
+        kl_nats=quality.kl_nats,
+        top1_agreement=quality.top1_agreement,
+    )
+
+
+def read_text(source: str) -> str:
+    """A text file, or the test split of WikiText-2 as one text.
+
+    Raises UsageError if the file cannot be read, ToolchainError if the hub cannot be reached.
+    """
+    if source == WIKITEXT:
+        return _wikitext()
+    try:
+        return Path(source).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(
+            "E0230",
+            "the text cannot be read",
+            file=source,
+            why=str(problem),
+            fix=f"Give a text file in UTF-8, or {WIKITEXT}",
+        ) from problem
+
+
+def _wikitext() -> str:
+    name, config, split = _WIKITEXT_HUB
+    try:
+        from datasets import load_dataset  # noqa: PLC0415 - only who names the hub needs it
+
+        return "\n\n".join(load_dataset(name, config, split=split)["text"])
+    except (ImportError, OSError, ValueError) as problem:
+        raise offline("WikiText-2", problem) from problem
+
+
+def _ask(
+    subject: Subject,
+    book: Book,
+    options: EvaluationOptions,
+    progress: Callable[[str, int, int], None],
+) -> AnswerResult:
+    assert options.questions is not None
+    questions = load_questions(options.questions, options.samples)
+    if book == "open":
+        questions = [question for question in questions if question.contexts]
+    if not questions:
+        raise UsageError(
+            "E0520",
+            "no question has a context",
+            file=options.questions,
+            fix="Ask for the closed book only, or give questions with contexts",
+        )
+    quality = ask(
+        subject,
+        questions,
+        book,
+        max_new_tokens=options.answer_tokens,
+        progress=lambda done, total: progress(f"{book} book", done, total),
+    )
+    return AnswerResult(
+        questions=Path(options.questions).name,
+        book=book,
+        asked=quality.asked,
+        left_out=quality.left_out,
+        accuracy=quality.accuracy,
+        exact=quality.exact,
+        substring=quality.substring,
+        words=quality.words,
+        answer_nats=quality.answer_nats,
+    )

@@ -1,0 +1,68 @@
+"""The shipped model as a subject against transformers' own way of running it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from aretusa_compress.errors import ModelError
+from aretusa_compress.evaluation.open_checkpoint import open_subject
+from aretusa_compress.evaluation.perplexity import cut_windows, judge_text
+
+MODEL = Path(__file__).parents[3] / "examples" / "models" / "tiny-orator"
+
+
+@pytest.fixture(scope="module")
+def subject():  # noqa: ANN201
+    return open_subject(MODEL)
+
+
+@pytest.fixture(scope="module")
+def plain():  # noqa: ANN201
+    return AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
+
+
+def test_logits_are_those_of_the_model(subject, plain) -> None:  # noqa: ANN001
+    tokens = subject.encode("The President shall have power, by and with the advice of the Senate")
+    with torch.inference_mode():
+        expected = plain(torch.tensor([tokens])).logits[0].numpy()
+    assert np.allclose(np.concatenate(list(subject.logits(tokens))), expected, atol=1e-5)
+
+
+def test_continuation_is_greedy_generation(subject, plain) -> None:  # noqa: ANN001
+    tokens = subject.encode("My fellow citizens,")
+    expected = plain.generate(
+        torch.tensor([tokens]), max_new_tokens=12, do_sample=False, eos_token_id=None
+    )[0, len(tokens) :]
+    assert list(islice(subject.continuation(tokens), 12)) == expected.tolist()
+
+
+def test_text_goes_to_tokens_and_back_and_only_the_end_ends(subject) -> None:  # noqa: ANN001
+    tokens = subject.encode("Fellow citizens of the Senate")
+    assert subject.decode(tokens) == "Fellow citizens of the Senate"
+    end = json.loads((MODEL / "config.json").read_text())["eos_token_id"]
+    assert subject.is_end(end)
+    assert not any(map(subject.is_end, tokens))
+
+
+def test_the_held_out_text_has_the_known_perplexity(subject) -> None:  # noqa: ANN001
+    tokens = subject.encode((MODEL / "heldout.txt").read_text("utf-8"))
+    quality = judge_text(subject, cut_windows(tokens, 512)[:3])
+    # README.md shows the same figure, computed by the NumPy float reference of the compiler.
+    assert quality.perplexity == pytest.approx(13.460, abs=0.002)
+
+
+def test_tensors_that_do_not_fit_the_configuration_are_refused(tmp_path: Path) -> None:
+    directory = shutil.copytree(MODEL, tmp_path / "model")
+    config = json.loads((directory / "config.json").read_text())
+    config["num_hidden_layers"] += 1
+    (directory / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="E0505"):
+        open_subject(directory)
