@@ -26,6 +26,8 @@ _DTYPES = {
     "bfloat16": ("BF16", ml_dtypes.bfloat16),
 }
 
+_INTEGERS = (("I8", np.int8), ("I32", np.int32))
+
 
 def tiny_config(family: Family = Family.LLAMA, **changes: Any) -> LlamaConfig:  # noqa: ANN401
     """Two layers, 64 wide, four query and two key/value heads; depths are multiples of 32."""
@@ -156,7 +158,7 @@ def hf_config(config: LlamaConfig) -> dict[str, object]:
 
 def safetensors_bytes(tensors: Mapping[str, NDArray[Any]]) -> bytes:
     """A safetensors file with the tensors in the given order."""
-    names = {np.dtype(dtype): name for name, dtype in _DTYPES.values()}
+    names = {np.dtype(dtype): name for name, dtype in (*_DTYPES.values(), *_INTEGERS)}
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     data = b""
     for name, values in tensors.items():

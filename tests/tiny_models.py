@@ -131,7 +131,7 @@ def lowered_graph(
     """What the driver makes of a configuration, without any weights."""
     config = runnable_config() if config is None else config
     graph = llama_graph(config, name="tiny", chunk_max=chunk, context=context)
-    checkpoint: Any = SimpleNamespace(kind="huggingface")
+    checkpoint: Any = SimpleNamespace(store=SimpleNamespace(forms={}))
     source = QuantisedCheckpoint(checkpoint=checkpoint, scheme=SCHEMES[scheme], context=context)
     return run_passes(declare_quantised(graph, source), LOWERING)
 

@@ -153,7 +153,9 @@ def _decide(inputs: _Inputs, options: CompileOptions, observe: Observer | None) 
         requantises=options.requantise,
         policy=inputs.policy,
     )
-    graph = llama_graph(checkpoint.config, name=checkpoint.name, chunk_max=1, context=context)
+    graph = llama_graph(
+        checkpoint.config, checkpoint.structure, name=checkpoint.name, chunk_max=1, context=context
+    )
     graph = lowered(declare_quantised(graph, weights), observe)
     plan = make_plan(
         plan_request(graph, inputs.target, options, tokenizer_bytes=len(inputs.tokenizer_image))

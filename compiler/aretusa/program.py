@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -124,13 +124,22 @@ class ImageWeights:
         matrix = QuantisedMatrix(
             codes=stored.astype(np.uint8) if is_unsigned else stored.astype(np.int8),
             scales=self._array(piece.name, scales),
-            minimums=self._array(piece.name, minimums) if piece.has_minimum else None,  # type: ignore[arg-type]
+            **self._offsets(piece.name, minimums, kind),
             bits=kind.bits,
             group=kind.group,
             zero=kind.zero,
         )
         bias = _Part("<f4", piece.bias_offset, (piece.rows,))
         return matrix, self._array(piece.name, bias) if piece.has_bias else None
+
+    def _offsets(self, region: str, part: _Part, kind: DenseType) -> dict[str, Any]:
+        """Minimums or zero points, which lie in one place."""
+        is_there = {"minimums": kind.has_minimum and not kind.has_zeros, "zeros": kind.has_zeros}
+        typed = {"minimums": part, "zeros": replace(part, dtype="<i2")}
+        return {
+            name: self._array(region, typed[name]) if found else None
+            for name, found in is_there.items()
+        }
 
     def _unpack_cluster(
         self, name: str, kind: DenseType, *, has_bias: bool
@@ -151,7 +160,7 @@ class ImageWeights:
             PackedMatrix(
                 codes=self._array(name, codes),  # type: ignore[arg-type]
                 scales=self._array(name, scales),
-                minimums=self._array(name, minimums) if kind.has_minimum else None,  # type: ignore[arg-type]
+                **self._offsets(name, minimums, kind),
                 bias=self._array(name, bias) if has_bias else None,
                 rows=kind.rows,
                 depth=kind.depth,

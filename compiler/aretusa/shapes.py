@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aretusa.frontend.llama_config import LlamaConfig
+    from aretusa.frontend.structure import ModelStructure
     from aretusa.frontend.weights import CodeForm
     from aretusa.quantization.schemes import Scheme
 
@@ -33,6 +34,7 @@ class ShapesOnly:
     kind: str  # "huggingface" or "gguf"
     name: str
     config: LlamaConfig
+    structure: ModelStructure
     parameters: int
     forms: Mapping[str, CodeForm]
     tokenizer_bytes: int
@@ -62,7 +64,8 @@ def open_shapes(path: Path) -> ShapesOnly:
         kind=outline.kind,
         name=outline.name,
         config=outline.config,
-        parameters=parameter_count(outline.config),
+        structure=outline.structure,
+        parameters=parameter_count(outline.config, outline.structure),
         forms=outline.forms,
         tokenizer_bytes=tokenizer_bytes,
         tokenizer_is_estimated=outline.tokenizer is None,

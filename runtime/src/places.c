@@ -55,6 +55,7 @@ struct art_matrix art_matrix_at(const struct art_matrix_place *place)
         .group = place->group,
         .form = (enum art_matrix_form)place->form,
         .zero = place->zero,
+        .has_zeros = (place->parts & ART_HAS_ZEROS) != 0,
     };
 }
 

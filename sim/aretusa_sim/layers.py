@@ -76,8 +76,8 @@ def with_layers(listing: Listing, layers: Sequence[int]) -> Listing:
 def attention_alone(listing: Listing, layer: int, index: int) -> Listing:
     """One layer with nothing but the op of that number, which calls its scratch number 0."""
     part, _ = listing.layer_part(layer)
-    alone = Part(ops=(part.ops[index],), epochs=(1,), layers=part.layers, linears=(None,))
-    nothing = Part(ops=(), epochs=(), layers=(), linears=())
+    alone = replace(part, ops=(part.ops[index],), epochs=(1,), linears=(None,))
+    nothing = Part(ops=(), epochs=(), layers=(), stored=(), linears=())
     kind, row = listing.order[layer]
     parts = [nothing, *listing.parts[1:-1], nothing]
     parts[1 + kind] = alone

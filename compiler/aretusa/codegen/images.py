@@ -161,6 +161,8 @@ class ImageWriter:
         yield parts.scales_offset, packed.scales.tobytes()
         if packed.minimums is not None:
             yield parts.minimums_offset, packed.minimums.tobytes()
+        if packed.zeros is not None:
+            yield parts.minimums_offset, packed.zeros.tobytes()
         if packed.bias is not None:
             yield parts.bias_offset, packed.bias.tobytes()
 
@@ -188,11 +190,12 @@ def _packed(piece: EnginePiece, codes: NDArray[np.int8]) -> bytes:
 
 
 def _scales(piece: EnginePiece, matrix: QuantisedMatrix) -> Iterator[bytes]:
-    """Scales and minimums of the piece's rows."""
+    """Scales, and minimums or zero points, of the piece's rows."""
     dtype = "<f4" if piece.group == CHANNEL else "<f2"
-    for array in (matrix.scales, matrix.minimums):
+    arrays = ((matrix.scales, dtype), (matrix.minimums, dtype), (matrix.zeros, "<i2"))
+    for array, stored in arrays:
         if array is not None:
-            data = array[: piece.rows].astype(dtype).tobytes()
+            data = array[: piece.rows].astype(stored).tobytes()
             yield data.ljust(piece.scales_bytes(piece.rows), b"\0")
 
 

@@ -37,6 +37,7 @@ _PARTS = {
     (False, True): "ART_HAS_BIAS",
     (True, True): "ART_HAS_BOTH",
 }
+_ZEROS = " | ART_HAS_ZEROS"
 
 
 def memory_name(region: Region) -> str:
@@ -115,7 +116,7 @@ class TableWriter:
             memory=memory_name(region),
             form=f"ART_MATRIX_W{container_bits(matrix.bits)}_{form}",
             zero=matrix.zero,
-            parts=_PARTS[matrix.has_minimum, name in self.biases],
+            parts=_PARTS[matrix.has_minimum, name in self.biases] + _ZEROS * matrix.has_zeros,
             group=matrix.group,
             rows=matrix.rows,
             depth=matrix.depth,
@@ -145,6 +146,7 @@ def _engine_flags(piece: EnginePiece) -> str:
         "ART_ENGINE_HAS_BIAS": piece.has_bias,
         "ART_ENGINE_UNSIGNED": piece.is_unsigned,
         "ART_ENGINE_HAS_MINIMUMS": piece.has_minimum,
+        "ART_ENGINE_HAS_ZEROS": piece.has_zeros,
         "ART_ENGINE_FROM_0": piece.from_zero,
     }
     return " | ".join(name for name, is_set in flags.items() if is_set) or "0"

@@ -10,6 +10,8 @@ from aretusa.errors import ModelError, UsageError
 from aretusa.frontend.chat_template import directory_template, template_sha256
 from aretusa.frontend.check_config import unsupported
 from aretusa.frontend.check_values import LoadWarning, check_finite, find_oddity
+from aretusa.frontend.compressed_store import compressed_store
+from aretusa.frontend.find_structure import find_structure
 from aretusa.frontend.gguf_config import read_gguf_config, read_gguf_special_ids
 from aretusa.frontend.gguf_file import GgufFile, open_gguf
 from aretusa.frontend.gguf_store import open_gguf_store
@@ -17,6 +19,7 @@ from aretusa.frontend.hf_description import describe_directory
 from aretusa.frontend.hf_store import PICKLE_ENDINGS, open_hf_store, pickle_error
 from aretusa.frontend.mapped_file import map_file, readable
 from aretusa.frontend.printable import printable
+from aretusa.frontend.structure import plain_structure
 from aretusa.frontend.tensor_shapes import EMBEDDING, HEAD, check_shapes, expected_shapes
 from aretusa.frontend.tokenizer_source import GgufTokenizerSource, TokenizerSource
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aretusa.frontend.llama_config import LlamaConfig
+    from aretusa.frontend.structure import ModelStructure
     from aretusa.frontend.weights import CodeForm, StoredWeight
 
 _HASH_STEP_BYTES = 2**22
@@ -44,6 +48,10 @@ class TensorStore(Protocol):
     def forms(self) -> dict[str, CodeForm]:
         """Form of every tensor that its maker quantised; the others are real numbers."""
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the checkpoint holds of each of those tensors, in words."""
+
     def file_of(self, name: str) -> Path:
         """The file that holds a tensor."""
 
@@ -58,6 +66,7 @@ class Checkpoint:
     path: Path
     kind: str  # "huggingface" or "gguf"
     config: LlamaConfig
+    structure: ModelStructure
     bos_token_id: int | None
     eos_token_ids: tuple[int, ...]
     chat_template_sha256: str  # empty if there is no template; templates are never rendered
@@ -80,7 +89,7 @@ class Checkpoint:
     @property
     def tensor_names(self) -> tuple[str, ...]:
         """Names of the tensors that the model uses, in the order of the data flow."""
-        return tuple(expected_shapes(self.config))
+        return tuple(expected_shapes(self.config, self.structure))
 
     @property
     def tokenizer_source(self) -> TokenizerSource:
@@ -134,14 +143,16 @@ def open_checkpoint(path: Path) -> Checkpoint:
 def _open_directory(directory: Path) -> Checkpoint:
     found = describe_directory(directory)
     config, config_path = found.config, found.files[0]
-    store = open_hf_store(directory)
-    check_shapes(store.shapes, config, config_path)
+    store = compressed_store(open_hf_store(directory), config, found.compression, config_path)
+    structure = find_structure(config, found.compression, store.shapes, config_path)
+    check_shapes(store.shapes, config, config_path, structure)
     if config.ties_embeddings and HEAD in store.shapes and not store.are_equal(HEAD, EMBEDDING):
         raise unsupported("a head is stored that differs from the tied embedding", config_path)
     return Checkpoint(
         path=directory,
         kind="huggingface",
         config=config,
+        structure=structure,
         bos_token_id=found.ids.bos,
         eos_token_ids=found.ids.eos,
         chat_template_sha256=template_sha256(directory_template(directory)),
@@ -170,6 +181,7 @@ def _open_file(path: Path) -> Checkpoint:
         path=path,
         kind="gguf",
         config=config,
+        structure=plain_structure(config.layers),
         bos_token_id=ids.bos,
         eos_token_ids=ids.eos,
         chat_template_sha256=template_sha256(file.metadata.get("tokenizer.chat_template")),

@@ -69,6 +69,11 @@ class GgufStore:
         elements = {name: tensor.element for name, tensor in self.tensors.items()}
         return {name: one.form for name, one in elements.items() if one.form is not None}
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the file holds of every tensor that its maker quantised, in words."""
+        return {name: _label(form) for name, form in self.forms.items()}
+
     def file_of(self, name: str) -> Path:
         """The file that holds a tensor."""
         assert name in self.tensors, name
@@ -115,6 +120,11 @@ def half_split_rows(heads: int, head_dim: int) -> NDArray[np.intp]:
     """
     rows = np.arange(heads * head_dim).reshape(heads, head_dim // 2, 2)
     return rows.swapaxes(1, 2).reshape(-1)
+
+
+def _label(form: CodeForm) -> str:
+    minimum = " with minimum" if form.has_minimum else ""
+    return f"{form.bits} bits, groups of {form.group}{minimum}"
 
 
 def _paired_heads(name: str, config: LlamaConfig) -> int | None:

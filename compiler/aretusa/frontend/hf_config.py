@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aretusa.errors import UnsupportedError
 from aretusa.frontend.check_config import check_config, unsupported
+from aretusa.frontend.compression_config import malformed
 from aretusa.frontend.llama_config import Family, Llama3RopeScaling, LlamaConfig
 from aretusa.frontend.printable import printable
 
@@ -28,8 +29,12 @@ class SpecialIds:
     eos: tuple[int, ...]
 
 
-def read_hf_config(fields: Fields) -> LlamaConfig:
-    """The checked configuration; whatever this compiler does not do is an error with exit 4."""
+def read_hf_config(fields: Fields, layer_map: tuple[int, ...] | None = None) -> LlamaConfig:
+    """The checked configuration; whatever this compiler does not do is an error with exit 4.
+
+    With a map of blocks the model has as many layers as the map; num_hidden_layers says that
+    number, or how many are stored at least.
+    """
     family = _read_family(fields)
     _refuse_foreign_setup(fields)
     _refuse_variants(fields, family)
@@ -38,7 +43,7 @@ def read_hf_config(fields: Fields) -> LlamaConfig:
     config = LlamaConfig(
         family=family,
         hidden_size=hidden_size,
-        layers=fields.integer("num_hidden_layers"),
+        layers=_read_layers(fields, layer_map),
         heads=heads,
         kv_heads=_read_kv_heads(fields, family, heads),
         head_dim=_read_head_dim(fields, family, hidden_size, heads),
@@ -83,6 +88,19 @@ def _read_family(fields: Fields) -> Family:
     return family_of(fields.text("model_type"), fields.file)
 
 
+def _read_layers(fields: Fields, layer_map: tuple[int, ...] | None) -> int:
+    layers = fields.integer("num_hidden_layers")
+    if layer_map is None:
+        return layers
+    if layers != len(layer_map) and layers <= max(layer_map):
+        raise malformed(
+            f"maps {len(layer_map)} blocks to stored ones from 0 to {max(layer_map)}",
+            fields.file,
+            f"num_hidden_layers is {layers}",
+        )
+    return len(layer_map)
+
+
 def _refuse_foreign_setup(fields: Fields) -> None:
     if fields.get("auto_map") is not None:
         raise UnsupportedError(
@@ -91,14 +109,6 @@ def _refuse_foreign_setup(fields: Fields) -> None:
             file=fields.file,
             why="code from a checkpoint is never run",
             fix="Export the model with a class that ships with transformers.",
-        )
-    if fields.get("quantization_config") is not None:
-        raise UnsupportedError(
-            "E0126",
-            "the weights are already quantised (quantization_config)",
-            file=fields.file,
-            why="GPTQ, AWQ and similar layouts are not imported yet",
-            fix="Give the float checkpoint, or a GGUF file in Q8_0, Q4_0 or Q4_1.",
         )
 
 

@@ -21,9 +21,9 @@ from aretusa.frontend.safetensors_file import (
 from aretusa.frontend.weights import FloatWeight
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
-    from aretusa.frontend.weights import CodeForm
+    from numpy.typing import NDArray
 
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -43,11 +43,6 @@ class SafetensorsStore:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every stored tensor."""
         return {name: file.entries[name].shape for name, file in self.holders.items()}
-
-    @property
-    def forms(self) -> dict[str, CodeForm]:
-        """None: the layouts of others are not imported, so all tensors are real numbers."""
-        return {}
 
     def file_of(self, name: str) -> Path:
         """The file that holds a tensor."""
@@ -91,7 +86,7 @@ def widen(raw: bytes, dtype: str) -> NDArray[np.float32]:
 
 
 def open_hf_store(directory: Path) -> SafetensorsStore:
-    """Open model.safetensors, or every shard that the index names."""
+    """Open model.safetensors, or every shard that the index names; types are not checked."""
     single, index = member(directory, _SINGLE), member(directory, _INDEX)
     if single is not None:
         file = open_safetensors(single)
@@ -100,10 +95,15 @@ def open_hf_store(directory: Path) -> SafetensorsStore:
         store = _open_shards(directory, index)
     else:
         raise _no_weights(directory)
-    for name, file in store.holders.items():
-        if file.entries[name].dtype not in FLOAT_DTYPES:
-            raise unsupported_dtype(name, file.entries[name].dtype, file.mapped.path)
     return store
+
+
+def refuse_other_dtypes(store: SafetensorsStore, names: Iterable[str]) -> None:
+    """E0109 unless all of the tensors are real numbers."""
+    for name in names:
+        holder = store.holders[name]
+        if holder.entries[name].dtype not in FLOAT_DTYPES:
+            raise unsupported_dtype(name, holder.entries[name].dtype, holder.mapped.path)
 
 
 def member(directory: Path, name: str) -> Path | None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aretusa.errors import AretusaError
 from aretusa.frontend.checkpoint import open_checkpoint
+from aretusa.frontend.compressed_store import compressed_store
+from aretusa.frontend.declared_forms import declared_forms
+from aretusa.frontend.find_structure import declared_structure, find_structure
 from aretusa.frontend.hf_description import CONFIG_FILE, describe_config, describe_directory
+from aretusa.frontend.hf_store import open_hf_store
 from aretusa.frontend.mapped_file import readable
 from aretusa.frontend.printable import printable
 
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
 
     from aretusa.frontend.hf_description import HfDescription
     from aretusa.frontend.llama_config import LlamaConfig
+    from aretusa.frontend.structure import ModelStructure
     from aretusa.frontend.tokenizer_source import TokenizerSource
     from aretusa.frontend.weights import CodeForm
 
@@ -29,6 +36,7 @@ class ModelOutline:
     name: str
     config: LlamaConfig
     eos_token_ids: tuple[int, ...]
+    structure: ModelStructure
     forms: Mapping[str, CodeForm]
     tokenizer: TokenizerSource | None
 
@@ -36,34 +44,62 @@ class ModelOutline:
 def open_outline(path: Path) -> ModelOutline:
     """Whatever open_checkpoint takes, a directory without weights, or a configuration file.
 
-    Weight files of a directory are not looked at: their tensors can only be real numbers in the
-    shapes of the configuration. A file named config.json stands for its directory.
+    Of the weight files of a directory the headers are read, which tell how matrices are compressed;
+    where there are none that can be read, the configuration alone says it. A file named config.json
+    stands for its directory.
     """
     with readable(path):
         home = path.parent if path.name == CONFIG_FILE and path.is_file() else path
         if home.is_dir():
-            return _huggingface(home, home.resolve().name, describe_directory(home))
+            return _directory(home)
         if home.suffix == ".json" and home.is_file():
-            return _huggingface(home, home.stem, describe_config(home))
+            return _configuration(home, home.stem, describe_config(home))
     checkpoint = open_checkpoint(path)
     return ModelOutline(
         path=path,
         kind=checkpoint.kind,
         name=checkpoint.name,
         config=checkpoint.config,
+        structure=checkpoint.structure,
         eos_token_ids=checkpoint.eos_token_ids,
         forms=checkpoint.store.forms,
         tokenizer=checkpoint.tokenizer,
     )
 
 
-def _huggingface(path: Path, name: str, found: HfDescription) -> ModelOutline:
+def _directory(home: Path) -> ModelOutline:
+    name, found = home.resolve().name, describe_directory(home)
+    raw = None
+    with suppress(AretusaError):
+        raw = open_hf_store(home)
+    if raw is None:
+        return _configuration(home, name, found)
+    store = compressed_store(raw, found.config, found.compression, found.files[0])
+    structure = find_structure(found.config, found.compression, store.shapes, found.files[0])
+    return _huggingface(home, name, found, structure, store.forms)
+
+
+def _configuration(path: Path, name: str, found: HfDescription) -> ModelOutline:
+    """What a configuration without weights says."""
+    structure = declared_structure(found.config, found.compression, found.files[0])
+    forms = declared_forms(found.config, structure, found.compression, found.files[0])
+    return _huggingface(path, name, found, structure, forms)
+
+
+def _huggingface(
+    path: Path,
+    name: str,
+    found: HfDescription,
+    structure: ModelStructure,
+    forms: Mapping[str, CodeForm],
+) -> ModelOutline:
     return ModelOutline(
         path=path,
         kind="huggingface",
         name=printable(name),
         config=found.config,
+        structure=structure,
         eos_token_ids=found.ids.eos,
-        forms={},
+        forms=forms,
         tokenizer=found.tokenizer,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from math import prod
 from typing import TYPE_CHECKING
 
 from aretusa.errors import ModelError
 from aretusa.frontend.printable import printable, printable_list
+from aretusa.frontend.structure import WEIGHT, ModelStructure, plain_structure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,25 +23,54 @@ HEAD = "lm_head.weight"
 # Old exports store the rotary frequencies; they follow from the configuration.
 _HARMLESS_ENDING = ".rotary_emb.inv_freq"
 
+_BLOCK = re.compile(r"model\.layers\.([0-9]{1,6})\.", re.ASCII)
+
 _MATCH = "Use the configuration that belongs to these weights."
 _TIE = "If the head is the embedding, set tie_word_embeddings to true in config.json."
 
 
-def expected_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
+def expected_shapes(
+    config: LlamaConfig, structure: ModelStructure | None = None
+) -> dict[str, tuple[int, ...]]:
     """Shape of every tensor that the model needs, in the order of the data flow."""
+    structure = plain_structure(config.layers) if structure is None else structure
     shapes: dict[str, tuple[int, ...]] = {EMBEDDING: (config.vocab_size, config.hidden_size)}
-    for layer in range(config.layers):
+    for layer in structure.stored_layers:
         for name, shape in _layer_shapes(config).items():
-            shapes[f"model.layers.{layer}.{name}"] = shape
+            shapes |= _of_structure(structure, f"model.layers.{layer}.{name}", shape)
     shapes[FINAL_NORM] = (config.hidden_size,)
     if not config.ties_embeddings:
-        shapes[HEAD] = (config.vocab_size, config.hidden_size)
+        shapes |= _of_structure(structure, HEAD, (config.vocab_size, config.hidden_size))
     return shapes
 
 
-def parameter_count(config: LlamaConfig) -> int:
-    """Numbers in all tensors of the model; a tied head counts once."""
-    return sum(prod(shape) for shape in expected_shapes(config).values())
+def has_bias(config: LlamaConfig, module: str) -> bool:
+    """Whether a linear layer of the model adds a bias."""
+    return config.has_qkv_bias and module.endswith((".q_proj", ".k_proj", ".v_proj"))
+
+
+def linear_modules(config: LlamaConfig, structure: ModelStructure) -> list[str]:
+    """Names of the linear layers without their ending `.weight`."""
+    dense = expected_shapes(config, ModelStructure(layer_map=structure.layer_map))
+    return [
+        name.removesuffix(WEIGHT)
+        for name, shape in dense.items()
+        if len(shape) == 2 and name != EMBEDDING
+    ]
+
+
+def parameter_count(config: LlamaConfig, structure: ModelStructure | None = None) -> int:
+    """Numbers in all tensors of the model; a tied head and a block used twice count once."""
+    return sum(prod(shape) for shape in expected_shapes(config, structure).values())
+
+
+def _of_structure(
+    structure: ModelStructure, name: str, shape: tuple[int, ...]
+) -> dict[str, tuple[int, ...]]:
+    """A tensor of the model, or the matrices that stand for it."""
+    if len(shape) != 2:
+        return {name: shape}
+    return structure.shapes(name.removesuffix(WEIGHT), *shape)
 
 
 def _layer_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
@@ -66,19 +97,24 @@ def _layer_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
-def check_shapes(found: Mapping[str, tuple[int, ...]], config: LlamaConfig, file: Path) -> None:
+def check_shapes(
+    found: Mapping[str, tuple[int, ...]],
+    config: LlamaConfig,
+    file: Path,
+    structure: ModelStructure | None = None,
+) -> None:
     """Raise E0202 unless exactly the expected tensors are there with the expected shapes.
 
     A stored head beside tied embeddings is left to the caller, who can compare the values.
     """
-    expected = expected_shapes(config)
+    expected = expected_shapes(config, structure)
     if config.ties_embeddings and HEAD in found:
         expected[HEAD] = expected[EMBEDDING]
     missing = [name for name in expected if name not in found]
     if missing:
         what = f"{len(missing)} tensors are missing: {printable_list(missing)}"
         raise _mismatch(what, file, _TIE if missing == [HEAD] else _MATCH)
-    extra = sorted(n for n in found if n not in expected and not n.endswith(_HARMLESS_ENDING))
+    extra = sorted(n for n in found if n not in expected and not _is_harmless(n, structure))
     if extra:
         raise _mismatch(f"{len(extra)} tensors are unexpected: {printable_list(extra)}", file)
     wrong = [name for name, shape in expected.items() if found[name] != shape]
@@ -89,6 +125,19 @@ def check_shapes(found: Mapping[str, tuple[int, ...]], config: LlamaConfig, file
             f"expected {list(expected[first])}, found {list(found[first])}",
             file,
         )
+
+
+def _is_harmless(name: str, structure: ModelStructure | None) -> bool:
+    """Tensors that follow from the configuration, and those of blocks that the map leaves out."""
+    if name.endswith(_HARMLESS_ENDING):
+        return True
+    found = _BLOCK.match(name)
+    return (
+        structure is not None
+        and structure.is_mapped
+        and found is not None
+        and int(found[1]) not in structure.layer_map
+    )
 
 
 def _mismatch(what: str, file: Path, fix: str = _MATCH) -> ModelError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,25 +28,29 @@ class CodeForm:
     """How the codes of a CodedWeight are stored, which is known before they are read."""
 
     bits: int
-    group: int
+    group: int  # 0: one scale per row
     zero: int
-    has_minimum: bool
+    has_minimum: bool = False  # a second number per group: its minimum,
+    has_zeros: bool = False  # or its zero point
 
 
 @dataclass(frozen=True, slots=True)
 class CodedWeight:
-    """A matrix quantised by its maker: value = scale * (code - zero) + minimum, per group.
+    """A matrix quantised by its maker.
 
-    Groups are runs of `group` consecutive elements along the depth. `codes` are int8 for 8 bits
-    (zero = 0) and uint8 0..15 for 4 bits. `minimums` is None when the format has none.
+    value = scale * (code - zero) + minimum, or scale * (code - zero - zero point). Groups are runs
+    of `group` elements along the depth, the last of which may be short; a group of 0 is the whole
+    row. `codes` of more than 4 bits are int8 (zero = 0), others uint8 0..15. A matrix has minimums,
+    zero points or neither.
     """
 
     codes: NDArray[np.int8] | NDArray[np.uint8]  # [rows, depth]
-    scales: NDArray[np.float16]  # [rows, depth // group]
-    minimums: NDArray[np.float16] | None  # [rows, depth // group]
+    scales: NDArray[np.float16] | NDArray[np.float32]  # [rows, groups]; binary32 [rows] for group 0
+    minimums: NDArray[np.float16] | None  # [rows, groups]
     bits: int
     group: int
     zero: int
+    zeros: NDArray[np.int16] | None = None  # zero points [rows, groups]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,12 +59,20 @@ class CodedWeight:
 
     def dequantise(self) -> NDArray[np.float32]:
         """The real values [rows, depth] that the codes stand for."""
-        rows, depth = self.codes.shape
-        codes = self.codes.reshape(rows, depth // self.group, self.group).astype(np.float32)
-        values = (codes - np.float32(self.zero)) * self.scales.astype(np.float32)[:, :, None]
+        codes = self.codes.astype(np.float32)
+        codes -= np.float32(self.zero)
+        if self.zeros is not None:
+            codes -= self._spread(self.zeros)
+        codes *= self._spread(self.scales)
         if self.minimums is not None:
-            values += self.minimums.astype(np.float32)[:, :, None]
-        return values.reshape(rows, depth)
+            codes += self._spread(self.minimums)
+        return codes
+
+    def _spread(self, numbers: NDArray[Any]) -> NDArray[np.float32]:
+        """Numbers per group as numbers per column."""
+        rows, depth = self.codes.shape
+        columns = numbers.astype(np.float32).reshape(rows, -1)
+        return np.repeat(columns, self.group or depth, axis=1)[:, :depth]
 
 
 StoredWeight = FloatWeight | CodedWeight

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _OPS: Final = {op.__name__: op for op in get_args(Op)}
 _OP_LINE: Final = re.compile(r"(?:(%\S+): (\S+) = )?(\w+)\((.*)\) layer (none|\d+)")
 _FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|%[^\s,]+|[^\s,]+)')
-_DENSE: Final = re.compile(r"w(\d+)\[(\d+)x(\d+)\](?: group (\d+))?(?: zero (\d+))?( minimum)?")
+_DENSE: Final = re.compile(
+    r"w(\d+)\[(\d+)x(\d+)\](?: group (\d+))?(?: zero (\d+))?( minimum| zeros)?"
+)
 
 
 def print_graph(graph: Graph) -> str:
@@ -122,6 +124,7 @@ def _parse_weight_type(text: str) -> WeightType:
             group=int(dense[4] or 0),
             zero=int(dense[5] or 0),
             has_minimum=dense[6] is not None,
+            has_zeros=dense[6] == " zeros",
         )
     return VectorType(int(text.removeprefix("f32[").removesuffix("]")))
 

@@ -77,7 +77,10 @@ class VectorType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DenseType:
-    """A matrix [rows, depth] with `bits` per code; `bits` 32 is a matrix that is not quantised."""
+    """A matrix [rows, depth] with `bits` per code; `bits` 32 is a matrix that is not quantised.
+
+    Groups may have a second number, `has_minimum`: a minimum, or with `has_zeros` a zero point.
+    """
 
     rows: int
     depth: int
@@ -85,11 +88,12 @@ class DenseType:
     group: int = CHANNEL
     zero: int = 0
     has_minimum: bool = False
+    has_zeros: bool = False
 
     def __str__(self) -> str:
         group = "" if self.group == CHANNEL else f" group {self.group}"
         zero = f" zero {self.zero}" if self.zero else ""
-        minimum = " minimum" if self.has_minimum else ""
+        minimum = " zeros" if self.has_zeros else " minimum" if self.has_minimum else ""
         return f"w{self.bits}[{self.rows}x{self.depth}]{group}{zero}{minimum}"
 
     @property
@@ -106,7 +110,8 @@ class DenseType:
             bits=matrix.bits,
             group=matrix.group,
             zero=matrix.zero,
-            has_minimum=matrix.minimums is not None,
+            has_minimum=matrix.minimums is not None or matrix.zeros is not None,
+            has_zeros=matrix.zeros is not None,
         )
 
 

@@ -48,7 +48,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """Ops that run together; `layers` is empty outside the layers, `kind` their kind's number."""
+    """Ops that run together; `layers` is empty outside the layers, `kind` their kind's number.
+
+    `stored` has for each layer the one whose weights it uses.
+    """
 
     graph: Graph
     types: dict[str, WeightType]
@@ -56,13 +59,14 @@ class Body:
     is_unsigned: bool
     ops: tuple[Op, ...]
     layers: tuple[int, ...]
+    stored: tuple[int, ...]
     kind: int | None
 
     def weights(self, role: str) -> list[str]:
         """Full names of the weights that play a role, one per layer."""
         if self.kind is None:
             return [role]
-        return [layer_weight(role, layer) for layer in self.layers]
+        return [layer_weight(role, layer) for layer in self.stored]
 
     def caches(self, role: str) -> list[str]:
         """Full names of the caches that play a role, one per layer."""
@@ -160,9 +164,10 @@ def bodies(
         is_unsigned=is_unsigned,
         ops=rolled.prologue,
         layers=(),
+        stored=(),
         kind=None,
     )
     yield base
     for index, kind in enumerate(rolled.kinds):
-        yield replace(base, ops=kind.ops, layers=kind.layers, kind=index)
+        yield replace(base, ops=kind.ops, layers=kind.layers, stored=kind.stored, kind=index)
     yield replace(base, ops=rolled.epilogue)

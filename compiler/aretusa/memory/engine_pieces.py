@@ -39,6 +39,7 @@ class EnginePiece:
     is_unsigned: bool = False
     group: int = CHANNEL
     has_minimum: bool = False
+    has_zeros: bool = False  # what stands in the minimums' place are int16 zero points
     from_zero: bool = False  # codes are not negative
 
     @property
@@ -129,6 +130,7 @@ def piece_of(op: ops.Linear, matrix: DenseType, *, is_unsigned: bool) -> EngineP
         is_unsigned=is_unsigned,
         group=matrix.group,
         has_minimum=matrix.has_minimum,
+        has_zeros=matrix.has_zeros,
         from_zero=matrix.zero == 0 and container_bits(matrix.bits) == CODES_FROM_ZERO_BITS,
     )
 

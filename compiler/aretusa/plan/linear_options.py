@@ -83,12 +83,13 @@ def linear_options(
     engine: Engine | None,
     *,
     is_table: bool = False,
+    uses: int = 1,
 ) -> tuple[Option, ...]:
     """All options, the usual home first; `engine` None leaves the choice open.
 
-    `is_table`: embeddings are read from the matrix too.
+    `is_table`: embeddings are read from the matrix too. `uses`: layers that share the matrix.
     """
-    key = (matrix, op.bias is None, op.layer is None, engine, is_table)
+    key = (matrix, op.bias is None, op.layer is None, engine, is_table, uses)
     if key not in setting.memo:
         plain = replace(op, weight="")  # homes are named relative to the weight
         mappings = engine_choices(
@@ -101,7 +102,7 @@ def linear_options(
         setting.memo[key] = tuple(
             option
             for parts in _with_reasons(plain, matrix, divided, setting)
-            for option in _options(plain, parts, setting)
+            for option in _options(plain, parts, setting, uses)
         )
     options: tuple[Option, ...] = setting.memo[key]
     return options
@@ -130,7 +131,7 @@ def _with_reasons(
     ]
 
 
-def _options(op: ops.Linear, parts: MappedMatrix, setting: Setting) -> Iterator[Option]:
+def _options(op: ops.Linear, parts: MappedMatrix, setting: Setting, uses: int) -> Iterator[Option]:
     contents: list[tuple[str, Content]] = []
     if parts.piece is not None:
         contents.append((parts.piece.name, piece_content(parts.piece)))
@@ -144,7 +145,7 @@ def _options(op: ops.Linear, parts: MappedMatrix, setting: Setting) -> Iterator[
         rest_home = homes[-1] if parts.rest is not None else None
         if engine_home is MemoryId.L3 and parts.plan.slice_rows == 0:
             continue  # no page holds a band of its rows
-        load = _load(op, parts, setting, engine_home, rest_home)
+        load = _load(op, parts, setting, engine_home, rest_home).times(uses)
         yield Option(
             engine=parts.mapping.engine,
             engine_rows=parts.mapping.engine_rows,

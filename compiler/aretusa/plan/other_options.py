@@ -85,7 +85,8 @@ def _weight(content: Content, graph: Graph, setting: Setting, home: MemoryId) ->
         size = content.size_bytes * BLOCK_ROWS // rows
         link = link_cycles(setting.target, size) if home is MemoryId.L3 else 0
         return _per_token(setting, link=link)
-    return _addressed(content.size_bytes // 4, setting, home)
+    uses = sum(content.name in ops.weights(op) for op in graph.ops)
+    return _addressed(uses * content.size_bytes // 4, setting, home)
 
 
 def _token_loop(setting: Setting, home: MemoryId) -> Load:

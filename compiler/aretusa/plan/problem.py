@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from aretusa.cost.kernels import argmax_call
@@ -14,6 +15,7 @@ from aretusa.plan.choice import Item, Load, Problem
 from aretusa.plan.linear_options import linear_options
 from aretusa.plan.op_cost import op_cycles
 from aretusa.plan.other_options import content_item
+from aretusa.schedule.roll import weight_role
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from aretusa.ir.graph import Graph
     from aretusa.neureka.linear import Engine
     from aretusa.plan.linear_options import Setting
+    from aretusa.target.description import Target
 
 
 def build_problem(
@@ -34,7 +37,8 @@ def build_problem(
     spilled_bytes: Mapping[MemoryId, int],
 ) -> Problem:
     """Items in the order of use. `spilled_bytes` are buffers of a step that lie outside L1."""
-    linears = {op.weight: op for op in graph.ops if isinstance(op, ops.Linear)}
+    readers = [op for op in graph.ops if isinstance(op, ops.Linear)]
+    linears, uses = {op.weight: op for op in readers}, Counter(op.weight for op in readers)
     tables = {op.table for op in graph.ops if isinstance(op, ops.Embed)}
     types = graph.weight_types()
     items: list[Item] = []
@@ -45,29 +49,34 @@ def build_problem(
         matrix = types.get(content.name)
         if op is not None and isinstance(matrix, DenseType):
             is_table = content.name in tables
-            options = linear_options(op, matrix, setting, engine, is_table=is_table)
+            options = linear_options(
+                op, matrix, setting, engine, is_table=is_table, uses=uses[content.name]
+            )
             items.append(Item(name=content.name, role=_role(op), options=options))
         else:
             items.append(content_item(content, graph, setting))
-    target = setting.target
-    free: dict[MemoryId, int] = {
+    pages = setting.working.pages
+    return Problem(
+        items=tuple(items),
+        free_bytes=_free_bytes(setting.target, spilled_bytes),
+        page_ring=(pages.memory, pages.size_bytes),
+        fixed=fixed_load(graph, setting),
+    )
+
+
+def _free_bytes(target: Target, spilled_bytes: Mapping[MemoryId, int]) -> dict[MemoryId, int]:
+    """What contents may use of each memory but L1."""
+    return {
         memory.id: memory.capacity_bytes
         - overhead_bytes(memory)
         - align(spilled_bytes.get(memory.id, 0))
         for memory in target.memories
         if memory.id is not MemoryId.L1
     }
-    pages = setting.working.pages
-    return Problem(
-        items=tuple(items),
-        free_bytes=free,
-        page_ring=(pages.memory, pages.size_bytes),
-        fixed=fixed_load(graph, setting),
-    )
 
 
 def _role(op: ops.Linear) -> str:
-    return op.weight if op.layer is None else op.weight.removeprefix(f"model.layers.{op.layer}.")
+    return op.weight if op.layer is None else weight_role(op.weight)
 
 
 def fixed_load(graph: Graph, setting: Setting) -> Load:

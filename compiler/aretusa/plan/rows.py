@@ -12,6 +12,7 @@ from aretusa.neureka.linear import Engine
 from aretusa.plan.linear_cost import linear_cost
 from aretusa.plan.op_cost import op_cycles
 from aretusa.plan_results import LayerResult
+from aretusa.schedule.roll import weight_role
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _slots(plan: Plan, cut: LinearPlan, *, has_pages: bool) -> int:
 
 
 def _role(weight: str, layer: int | None) -> str:
-    name = weight if layer is None else weight.removeprefix(f"model.layers.{layer}.")
+    name = weight if layer is None else weight_role(weight)
     return name.removesuffix(".weight")
 
 

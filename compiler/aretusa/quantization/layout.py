@@ -27,6 +27,7 @@ class PackedMatrix:
     codes: NDArray[np.int8] | NDArray[np.uint32]  # int8 [block, k, lane] or uint32 [block, k]
     scales: F32 | NDArray[np.float16]  # [block, lane] or [block, group, lane]
     minimums: NDArray[np.float16] | None  # [block, group, lane]
+    zeros: NDArray[np.int16] | None  # alike; a matrix has one of them or neither
     bias: F32 | None  # [block, lane]
     rows: int
     depth: int
@@ -46,7 +47,7 @@ class PackedMatrix:
     @property
     def size_bytes(self) -> int:
         """Bytes of all arrays together, without padding between them."""
-        arrays = (self.codes, self.scales, self.minimums, self.bias)
+        arrays = (self.codes, self.scales, self.minimums, self.zeros, self.bias)
         return sum(array.nbytes for array in arrays if array is not None)
 
 
@@ -59,6 +60,7 @@ def pack_matrix(matrix: QuantisedMatrix, bias: F32 | None = None) -> PackedMatri
         else np.ascontiguousarray(codes.transpose(0, 2, 1)).view(np.int8),
         scales=_pack_scales(matrix.scales),
         minimums=None if matrix.minimums is None else _pack_scales(matrix.minimums),
+        zeros=None if matrix.zeros is None else _pack_scales(matrix.zeros),
         bias=None if bias is None else _block_rows(bias.astype(np.float32)),
         rows=matrix.rows,
         depth=matrix.depth,
@@ -79,6 +81,7 @@ def unpack_matrix(packed: PackedMatrix) -> tuple[QuantisedMatrix, F32 | None]:
         codes=codes,
         scales=_unpack_scales(packed.scales, packed.rows),
         minimums=None if packed.minimums is None else _unpack_scales(packed.minimums, packed.rows),
+        zeros=None if packed.zeros is None else _unpack_scales(packed.zeros, packed.rows),
         bits=packed.bits,
         group=packed.group,
         zero=packed.zero,

@@ -20,11 +20,11 @@ def accumulator_bound(matrix: DenseType) -> int:
     """Largest magnitude of one integer sum: the depth of a group times both largest codes.
 
     Codes with a zero point count with their full unsigned range, since kernels add the zero point's
-    share of the sum separately.
+    share of the sum separately. The zero points of groups take as much again.
     """
     depth = matrix.depth if matrix.group == 0 else min(matrix.group, matrix.depth)
     largest_code = 128 if container_bits(matrix.bits) == 8 else 15
-    return depth * ACTIVATION_MAX * largest_code
+    return depth * ACTIVATION_MAX * largest_code * (2 if matrix.has_zeros else 1)
 
 
 def check_accumulators(graph: Graph) -> None:

@@ -42,7 +42,9 @@ SCHEMES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantisedMatrix:
-    """value[row, k] = scale * (code - zero) + minimum; groups are runs along the depth.
+    """value[row, k] = scale * (code - zero) + minimum, or scale * (code - zero - zero point).
+
+    Groups are runs along the depth. A matrix with groups has minimums, zero points or neither.
 
     Codes of up to 4 bits are uint8 in 0..15 with zero 8 (symmetric) or 0 (with minimums), wider
     ones are int8: the two containers that the cluster's kernels read.
@@ -54,6 +56,7 @@ class QuantisedMatrix:
     bits: int
     group: int
     zero: int
+    zeros: NDArray[np.int16] | None = None  # zero points [rows, groups]
 
     @property
     def rows(self) -> int:
@@ -72,14 +75,21 @@ class QuantisedMatrix:
 
     def select_rows(self, rows: NDArray[np.int64]) -> QuantisedMatrix:
         """The matrix of the given rows."""
-        minimums = None if self.minimums is None else self.minimums[rows]
-        return replace(self, codes=self.codes[rows], scales=self.scales[rows], minimums=minimums)
+        return replace(
+            self,
+            codes=self.codes[rows],
+            scales=self.scales[rows],
+            minimums=None if self.minimums is None else self.minimums[rows],
+            zeros=None if self.zeros is None else self.zeros[rows],
+        )
 
     def dequantise(self) -> NDArray[np.float32]:
         """The real values [rows, depth] that the codes stand for."""
         scales = self.scales.astype(np.float32).reshape(self.rows, self.groups)
         length = self.depth if self.group == CHANNEL else self.group
         values = self.codes.astype(np.float32) - np.float32(self.zero)
+        if self.zeros is not None:
+            values -= np.repeat(self.zeros.astype(np.float32), length, axis=1)[:, : self.depth]
         values *= np.repeat(scales, length, axis=1)[:, : self.depth]
         if self.minimums is not None:
             minimums = self.minimums.astype(np.float32)
@@ -98,6 +108,7 @@ def quantise_matrix(weight: StoredWeight, scheme: Scheme, *, name: str) -> Quant
                 bits=weight.bits,
                 group=weight.group,
                 zero=weight.zero,
+                zeros=weight.zeros,
             )
         case FloatWeight(values=values):
             return _round_to_nearest(values, scheme, name)

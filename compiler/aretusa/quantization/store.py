@@ -55,6 +55,7 @@ class DeclaredWeights:
                 group=form.group,
                 zero=form.zero,
                 has_minimum=form.has_minimum,
+                has_zeros=form.has_zeros,
             )
         scheme = self.scheme_of(name)
         return replace(shape, bits=scheme.bits, group=scheme.group, zero=zero_code(scheme.bits))
@@ -76,8 +77,7 @@ class QuantisedCheckpoint:
     @property
     def declared(self) -> DeclaredWeights:
         """How the matrices are stored."""
-        has_codes = self.checkpoint.kind == "gguf" and not self.requantises
-        forms = self.checkpoint.store.forms if has_codes else {}
+        forms = {} if self.requantises else self.checkpoint.store.forms
         return DeclaredWeights(scheme=self.scheme, policy=self.policy, forms=forms)
 
     def matrix(self, name: str) -> QuantisedMatrix:

@@ -58,6 +58,7 @@ class _Tile:
         if matrix.zero:
             self.codes -= np.float32(matrix.zero)
         self.scales = matrix.scales[rows].astype(np.float32)
+        self.zeros = None if matrix.zeros is None else matrix.zeros[rows].astype(np.float32)
         self.minimums = None
         if matrix.minimums is not None:
             self.minimums = matrix.minimums[rows].astype(np.float32)
@@ -82,10 +83,18 @@ class _Tile:
         code_term = np.empty_like(total)
         for group, part in enumerate(self.parts):
             term = np.matmul(codes[:, part], self.codes[:, part].T)
+            if self.zeros is not None:  # integers below 2**24: exact
+                np.multiply(_code_sums(codes[:, part]), self.zeros[:, group], out=code_term)
+                term -= code_term
             term *= self.scales[:, group]
             if self.minimums is not None:
-                code_sums = codes[:, part].sum(axis=1, dtype=np.float32)
-                np.multiply(code_sums[:, None], self.minimums[:, group], out=code_term)
+                np.multiply(_code_sums(codes[:, part]), self.minimums[:, group], out=code_term)
                 term += code_term
             total += term  # -0 plus the first term is that term
         return total
+
+
+def _code_sums(codes: F32) -> F32:
+    """Sum of each token's activation codes [tokens, 1]."""
+    sums: F32 = codes.sum(axis=1, dtype=np.float32, keepdims=True)
+    return sums

@@ -22,12 +22,13 @@ class MatrixNodes:
     """The constants of a quantised matrix, column by column, the zero point taken off.
 
     One scale per row: codes [depth, rows], scales [rows]. Groups: codes [groups, length, rows],
-    scales and minimums [groups, 1, rows]; a short last group is filled with zeros.
+    scales, minimums and zero points [groups, 1, rows]; a short last group is filled with zeros.
     """
 
     codes: ir.Value
     scales: ir.Value
     minimums: ir.Value | None
+    zeros: ir.Value | None
     depth: int
     group: int
     groups: int
@@ -47,16 +48,19 @@ def declare_matrix(nodes: OnnxNodes, name: str, matrix: QuantisedMatrix) -> Matr
     """Store a matrix as constants whose names begin with `name`."""
     codes = _signed_codes(matrix)
     scales = matrix.scales.astype(np.float32)
-    minimums = None
+    minimums = zeros = None
     if matrix.scales.ndim == 2:
         codes = codes.reshape(matrix.groups, matrix.group, matrix.rows)
         scales = _by_group(scales)
     if matrix.minimums is not None:
         minimums = nodes.constant(f"{name}.minimums", _by_group(matrix.minimums.astype(np.float32)))
+    if matrix.zeros is not None:
+        zeros = nodes.constant(f"{name}.zeros", _by_group(matrix.zeros.astype(np.float32)))
     return MatrixNodes(
         codes=nodes.constant(name, codes),
         scales=nodes.constant(f"{name}.scales", scales),
         minimums=minimums,
+        zeros=zeros,
         depth=matrix.depth,
         group=matrix.group,
         groups=matrix.groups,
@@ -105,13 +109,20 @@ def linear(nodes: OnnxNodes, matrix: MatrixNodes, src: QuantisedNodes) -> ir.Val
     products = nodes.to_f32(matmul_int8(nodes, src.codes, matrix.codes))
     if not matrix.has_groups:
         return nodes.add("Mul", nodes.add("Mul", products, src.scales), matrix.scales)
+    if matrix.zeros is not None:
+        share = nodes.add("Mul", _code_sums(nodes, src), matrix.zeros)
+        products = nodes.add("Sub", products, share)  # integers below 2**24: exact
     terms = nodes.add("Mul", products, matrix.scales)
     if matrix.minimums is not None:
-        wide = nodes.cast(src.codes, ir.DataType.INT32)
-        code_sums = nodes.add("ReduceSum", wide, nodes.ints(-1), keepdims=1)
-        code_sums = nodes.to_f32(code_sums)
-        terms = nodes.add("Add", terms, nodes.add("Mul", code_sums, matrix.minimums))
+        share = nodes.add("Mul", _code_sums(nodes, src), matrix.minimums)
+        terms = nodes.add("Add", terms, share)
     total, *others = nodes.split(terms, matrix.groups, 0)
     for term in others:
         total = nodes.add("Add", total, term)
     return nodes.add("Mul", nodes.add("Squeeze", total, nodes.ints(0)), src.scales)
+
+
+def _code_sums(nodes: OnnxNodes, src: QuantisedNodes) -> ir.Value:
+    """Sum of each token's codes of a group [groups, tokens, 1]."""
+    wide = nodes.cast(src.codes, ir.DataType.INT32)
+    return nodes.to_f32(nodes.add("ReduceSum", wide, nodes.ints(-1), keepdims=1))

@@ -2,11 +2,12 @@
 
 Two layers are of one kind when their ops are the same but for the numbers of weights. Values get
 the names of the buffers they live in: a Linear writes over its residual input, and a selected row
-is a view of its buffer.
+is a view of its buffer. That of the logits has their name.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
     from aretusa.ir.graph import Graph
 
 
+_LAYER: Final = re.compile(r"model\.layers\.(\d+)\.")
 HIDDEN: Final = "hidden"  # buffer of the residual stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerKind:
-    """Ops that several layers share. Weight and cache names are roles: full names without layer."""
+    """Ops that several layers share. Weight and cache names are roles: full names without layer.
+
+    `stored` has for each of the layers the one whose weights it uses.
+    """
 
     ops: tuple[Op, ...]
     layers: tuple[int, ...]
+    stored: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,23 @@ def layer_cache(role: str, layer: int) -> str:
     return f"l{layer}.{role}"
 
 
+def weight_role(name: str) -> str:
+    """Name of a weight without its layer."""
+    return _LAYER.sub("", name)
+
+
+def stored_layers(graph: Graph) -> dict[int, int]:
+    """The layer whose weights each layer uses; all of its weights are of the same one."""
+    stored: dict[int, int] = {}
+    for op in graph.ops:
+        for name in ops.weights(op):
+            found = _LAYER.match(name)
+            if op.layer is not None and found is not None:
+                known = stored.setdefault(op.layer, int(found[1]))
+                assert known == int(found[1]), f"layer {op.layer} uses {name} and layer {known}"
+    return stored
+
+
 def roll(graph: Graph) -> RolledGraph:
     """Group layers by kind, in the order of their first appearance."""
     buffers = _buffer_names(graph)
@@ -65,7 +88,13 @@ def roll(graph: Graph) -> RolledGraph:
     rows: dict[tuple[Op, ...], list[int]] = {}
     for layer, body in layers.items():
         rows.setdefault(tuple(body), []).append(layer)
-    kinds = tuple(LayerKind(ops=body, layers=tuple(found)) for body, found in rows.items())
+    stored = stored_layers(graph)
+    kinds = tuple(
+        LayerKind(
+            ops=body, layers=tuple(found), stored=tuple(stored.get(layer, layer) for layer in found)
+        )
+        for body, found in rows.items()
+    )
     order = {
         layer: (index, row)
         for index, kind in enumerate(kinds)
@@ -98,7 +127,8 @@ def _buffer_names(graph: Graph) -> dict[str, str]:
         else:
             prefix = "" if op.layer is None else f"l{op.layer}."
             names[out.name] = out.name.removeprefix(prefix)
-    return names
+    logits, buffer = graph.logits.name, names[graph.logits.name]
+    return {value: logits if name == buffer else name for value, name in names.items()}
 
 
 def _localise(op: Op, buffers: dict[str, str]) -> Op:
@@ -109,6 +139,5 @@ def _localise(op: Op, buffers: dict[str, str]) -> Op:
         if isinstance(value, Value):
             changes[field.name] = Value(buffers[value.name], value.type)
         elif isinstance(value, str) and op.layer is not None:
-            role = value.removeprefix(f"model.layers.{op.layer}.").removeprefix(f"l{op.layer}.")
-            changes[field.name] = role
+            changes[field.name] = weight_role(value).removeprefix(f"l{op.layer}.")
     return replace(op, **changes)

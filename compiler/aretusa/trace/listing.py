@@ -44,17 +44,19 @@ class LinearNumbers:
 class Part:
     """Ops that one function of network.c runs; `linears[i]` belongs to `ops[i]`.
 
-    `epochs` are numbers of ops between two barriers. `layers` is empty outside the layers.
+    `epochs` are numbers of ops between two barriers. `layers` is empty outside the layers, `stored`
+    has for each of them the one whose weights it uses.
     """
 
     ops: tuple[Op, ...]
     epochs: tuple[int, ...]
     layers: tuple[int, ...]
+    stored: tuple[int, ...]
     linears: tuple[LinearNumbers | None, ...]
 
     def weight(self, role: str, row: int) -> str:
         """The weight in a row of the role's table."""
-        return layer_weight(role, self.layers[row]) if self.layers else role
+        return layer_weight(role, self.stored[row]) if self.stored else role
 
     def scratch(self, index: int) -> str:
         """Region of the scratch of an op's kernel."""
@@ -165,6 +167,7 @@ def _part(body: Body) -> Part:
         ops=body.ops,
         epochs=tuple(len(epoch) for epoch in epochs(body.ops)),
         layers=body.layers,
+        stored=body.stored,
         linears=tuple(
             _numbers(body, op) if isinstance(op, ops.Linear) else None for op in body.ops
         ),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from aretusa.driver import parameter_count
 from aretusa.frontend.checkpoint import open_checkpoint
-from aretusa.frontend.weights import CodedWeight
 from aretusa.results import InspectResult, TensorResult
 from aretusa.tokenizer_files import read_tokenizer
 
@@ -42,7 +41,7 @@ def inspect_model(model: Path) -> InspectResult:
             TensorResult(
                 name=name,
                 shape=list(checkpoint.store.shapes[name]),
-                stored=_describe_tensor(checkpoint, name),
+                stored=checkpoint.store.labels.get(name, "real numbers"),
             )
             for name in checkpoint.tensor_names
         ],
@@ -53,11 +52,3 @@ def _describe_tokenizer(checkpoint: Checkpoint) -> str:
     tokenizer = read_tokenizer(checkpoint)
     kind = tokenizer.kind.name.lower().replace("_", " ")
     return f"{kind}, {tokenizer.vocab_size} tokens, {len(tokenizer.merges)} merges"
-
-
-def _describe_tensor(checkpoint: Checkpoint, name: str) -> str:
-    weight = checkpoint.store.read(name)
-    if isinstance(weight, CodedWeight):
-        minimum = " with minimum" if weight.minimums is not None else ""
-        return f"{weight.bits} bits, groups of {weight.group}{minimum}"
-    return "real numbers"

@@ -72,7 +72,9 @@ def plan_shapes(shapes: ShapesOnly, request: PlanRequest) -> Plan:
 def _planner_request(shapes: ShapesOnly, request: PlanRequest) -> Request:
     options = request.options
     context = options.context_for(shapes.config.max_positions)
-    graph = llama_graph(shapes.config, name=shapes.name, chunk_max=1, context=context)
+    graph = llama_graph(
+        shapes.config, shapes.structure, name=shapes.name, chunk_max=1, context=context
+    )
     weights = shapes.weights(options.scheme, options.read_policy(), requantises=options.requantise)
     return plan_request(
         lowered(declare_quantised(graph, weights)),

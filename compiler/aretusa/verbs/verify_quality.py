@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from aretusa.frontend.checkpoint import Checkpoint
     from aretusa.frontend.rope_tables import RopeTables
     from aretusa.quantization.schemes import QuantisedMatrix
 
@@ -69,19 +70,17 @@ def judge_quality(
     """One result per text; the build must come from this checkpoint."""
     options = QualityOptions() if options is None else options
     program = Program.open(build)
-    checkpoint = open_checkpoint(model)
-    if checkpoint.fingerprint() != program.manifest.model.fingerprint:
-        raise UsageError(
-            "E0008",
-            "the build was made from another checkpoint",
-            file=build,
-            why=f"its fingerprint differs from that of {checkpoint.name}",
-            fix="Give --model the checkpoint of the build, or compile again",
-        )
+    checkpoint = _checkpoint_of(program, model)
     context = program.manifest.options.context
     window = min(options.window, context)
     source = QuantisedCheckpoint(checkpoint=checkpoint, scheme=Scheme(8), context=context)
-    graph = llama_graph(checkpoint.config, name=checkpoint.name, chunk_max=window, context=context)
+    graph = llama_graph(
+        checkpoint.config,
+        checkpoint.structure,
+        name=checkpoint.name,
+        chunk_max=window,
+        context=context,
+    )
     real = RealWeights(source)
     results: list[QualityResult] = []
     for text in options.texts or _own_text(model):
@@ -103,6 +102,20 @@ def judge_quality(
             )
         )
     return results
+
+
+def _checkpoint_of(program: Program, model: Path) -> Checkpoint:
+    """The checkpoint; E0008 if the program was made from another one."""
+    checkpoint = open_checkpoint(model)
+    if checkpoint.fingerprint() != program.manifest.model.fingerprint:
+        raise UsageError(
+            "E0008",
+            "the build was made from another checkpoint",
+            file=program.build,
+            why=f"its fingerprint differs from that of {checkpoint.name}",
+            fix="Give --model the checkpoint of the build, or compile again",
+        )
+    return checkpoint
 
 
 def _own_text(model: Path) -> tuple[Path, ...]:

@@ -24,7 +24,8 @@ enum art_engine_flag {
     ART_ENGINE_HAS_BIAS = 1,
     ART_ENGINE_UNSIGNED = 2, /* the engine is given code + 128, as it takes no signed inputs */
     ART_ENGINE_HAS_MINIMUMS = 4,
-    ART_ENGINE_FROM_0 = 8 /* a stored code is the weight; else the weight + 2^(bits - 1) */
+    ART_ENGINE_FROM_0 = 8,    /* a stored code is the weight; else the weight + 2^(bits - 1) */
+    ART_ENGINE_HAS_ZEROS = 16 /* what stands in the minimums' place are int16 zero points */
 };
 
 /* Rows of a matrix in the engine's layout. Codes in MRAM or SRAM are read where they lie; codes in
@@ -52,7 +53,7 @@ struct art_engine_place {
 /* Numbers per row, or per row and group. */
 enum art_engine_array {
     ART_ENGINE_SCALES = 0,   /* float [rows]; with groups binary16 [rows][groups] */
-    ART_ENGINE_MINIMUMS = 1, /* binary16 [rows][groups] */
+    ART_ENGINE_MINIMUMS = 1, /* binary16, or int16 zero points, [rows][groups] */
     ART_ENGINE_BIAS = 2,     /* float [rows] */
     /* int32 [rows] for unsigned inputs: -128 * the sum of the row's weights. Not with groups. */
     ART_ENGINE_CORRECTIONS = 3,

@@ -47,18 +47,21 @@ enum art_matrix_form {
  * W8: codes[block][k][lane] int8.
  * W4: codes[block][k] uint32; the unsigned nibble of lane l stands at bit 2 * l for even l and at
  * bit 14 + 2 * l for odd l.
- * Channel scales: float [block][lane]. Group scales, minimums: binary16 [block][group][lane].
- * value(row, k) = scale * (code - zero) + minimum; zero is 0 for W8, 0 or 8 for W4. */
+ * Channel scales: float [block][lane]. Group scales, minimums: binary16 [block][group][lane]; zero
+ * points, which may take the minimums' place: int16, alike, -256 .. 256.
+ * value(row, k) = scale * (code - zero) + minimum or scale * (code - zero - zero point); zero is 0
+ * for W8, 0 or 8 for W4. */
 struct art_matrix {
     const void *codes;
     const void *scales;
-    const uint16_t *minimums; /* null when there are none */
+    const uint16_t *minimums; /* or zero points; null when there are neither */
     const float *bias;        /* [rows] padded to the block, null when there is none */
     uint32_t rows;
     uint32_t depth;
     uint32_t group; /* 32, 64 or 128; 0 for channel forms */
     enum art_matrix_form form;
     uint32_t zero;
+    bool has_zeros; /* minimums points to zero points */
 };
 
 /* Bytes of scratch that the embedding of count tokens needs; either place may be null. A row of the
@@ -107,19 +110,21 @@ void art_finish_sums(const struct art_team *team, const struct art_sums *sums,
                      const float *residual, float *out);
 
 /* The same with groups along the depth, whose sums come one group after the other. Each group's
- * terms, sum * scale + (sum of its activation codes) * minimum, are added to totals[t][r], which
- * are kept shrunk by 2^112 as in linear_finish.h; then the totals become results. */
+ * terms, sum * scale + (sum of its activation codes) * minimum or (sum - (sum of its activation
+ * codes) * zero point) * scale, are added to totals[t][r], which are kept shrunk by 2^112 as in
+ * linear_finish.h; then the totals become results. */
 struct art_group_sums {
     const int32_t *sums;       /* [pixels][rows] */
     const uint8_t *pixels;     /* as in struct art_sums */
     const uint16_t *scales;    /* binary16; that of row r at r * groups */
-    const uint16_t *minimums;  /* alike; null when there are none */
+    const uint16_t *minimums;  /* alike, or zero points; null when there are neither */
     const int32_t *code_sums;  /* of the first token's codes, in runs of ART_SUM_RUN */
     uint32_t code_runs;        /* of this group */
     uint32_t code_runs_stride; /* from a token's sums to the next one's */
     uint32_t rows;
     uint32_t groups;
-    bool is_first; /* then what totals held does not count */
+    bool has_zeros; /* minimums points to int16 zero points */
+    bool is_first;  /* then what totals held does not count */
 };
 
 void art_add_group_sums(const struct art_team *team, const struct art_group_sums *sums,
@@ -213,7 +218,7 @@ struct art_attention_shape {
  * scores. So many items go through attention together:
  *     items = max(1, scores_bytes / (4 * repeat * context)), at most tokens * kv_heads
  *     rows = items * repeat
- *     words = rows * (context + 25) + max(8 * ceil(context / 8), rows * dim)
+ *     words = rows * (context + 25) + max(the power of two from 64 and context on, rows * dim)
  *     bytes = 4 * words + 2 * tile_positions * (dim + 4) */
 uint32_t art_attention_scratch_bytes(const struct art_attention_shape *shape);
 

@@ -16,7 +16,12 @@ struct art_place {
     uint32_t offset_bytes;
 };
 
-enum art_matrix_part { ART_HAS_MINIMUMS = 1, ART_HAS_BIAS = 2, ART_HAS_BOTH = 3 };
+enum art_matrix_part {
+    ART_HAS_MINIMUMS = 1,
+    ART_HAS_BIAS = 2,
+    ART_HAS_BOTH = 3,
+    ART_HAS_ZEROS = 4 /* beside ART_HAS_MINIMUMS: in their place are int16 zero points */
+};
 
 /* A packed matrix: codes, scales, minimums, bias, each part aligned to ART_ALIGN_BYTES. */
 struct art_matrix_place {

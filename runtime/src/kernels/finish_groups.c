@@ -42,6 +42,21 @@ static void add_with_minimums(const struct art_group_sums *sums, const int32_t *
     }
 }
 
+static void add_with_zeros(const struct art_group_sums *sums, const int32_t *pixel,
+                           int32_t code_sum, struct part part, float *totals)
+{
+    const uint32_t groups = sums->groups;
+    const uint16_t *scale = sums->scales + part.first * groups;
+    const int16_t *zero = (const int16_t *)sums->minimums + part.first * groups;
+    const bool is_first = sums->is_first;
+
+    for (uint32_t row = part.first; row < part.last; row++, scale += groups, zero += groups) {
+        const float term = (float)(pixel[row] - *zero * code_sum) * art_shrunk_half(*scale);
+
+        totals[row] = is_first ? term : totals[row] + term;
+    }
+}
+
 void art_add_group_sums(const struct art_team *team, const struct art_group_sums *sums,
                         uint32_t tokens, float *totals)
 {
@@ -61,7 +76,11 @@ void art_add_group_sums(const struct art_team *team, const struct art_group_sums
         for (uint32_t run = 0; run < sums->code_runs; run++) {
             code_sum += runs[run];
         }
-        add_with_minimums(sums, pixel, (float)code_sum, part, totals);
+        if (sums->has_zeros) {
+            add_with_zeros(sums, pixel, code_sum, part, totals);
+        } else {
+            add_with_minimums(sums, pixel, (float)code_sum, part, totals);
+        }
     }
 }
 

@@ -6,10 +6,11 @@
 #include "lanes.h"
 #include "linear_parts.h"
 
-/* The scales and minimums of one group of one block. */
+/* The scales and minimums, or zero points, of one group of one block. */
 struct art_group {
     const uint16_t *scales;   /* null for channel forms, which are one group of the whole depth */
     const uint16_t *minimums; /* null for none */
+    bool has_zeros;           /* minimums are int16 zero points */
 };
 
 ART_INLINE struct art_group art_first_group(const struct art_linear_work *work, uint32_t block)
@@ -17,7 +18,7 @@ ART_INLINE struct art_group art_first_group(const struct art_linear_work *work, 
     const struct art_matrix *const matrix = work->matrix;
     const uint32_t at = block * work->groups * ART_BLOCK_ROWS;
     return (struct art_group){matrix->group ? (const uint16_t *)matrix->scales + at : 0,
-                              matrix->minimums ? matrix->minimums + at : 0};
+                              matrix->minimums ? matrix->minimums + at : 0, matrix->has_zeros};
 }
 
 ART_INLINE struct art_group art_next_group(struct art_group group)
@@ -38,8 +39,9 @@ ART_INLINE struct art_float_lanes art_no_terms(void)
     return totals;
 }
 
-/* totals + the terms of one group, sums * scale + code_sum * minimum, all of it shrunk by 2^112,
- * which spares a multiplication for each scale. Without scales: the sums themselves.
+/* totals + the terms of one group, sums * scale + code_sum * minimum or (sums - code_sum * zero
+ * point) * scale, all of it shrunk by 2^112, which spares a multiplication for each scale. Without
+ * scales: the sums themselves. Sums less the share of a zero point stay below 2^24.
  *
  * Shrinking changes no bit. A shrunk scale is a multiple of 2^-136, so a product with an integer or
  * a sum that is subnormal needs no rounding, just as its counterpart, which is a small multiple of
@@ -53,6 +55,13 @@ ART_INLINE struct art_float_lanes art_add_terms(struct art_float_lanes totals,
 #define ART_CONVERT(i) totals.lane[i] = (float)sums.lane[i];
         ART_EACH_LANE(ART_CONVERT)
 #undef ART_CONVERT
+    } else if (group.minimums && group.has_zeros) {
+        const int16_t *const zeros = (const int16_t *)group.minimums;
+#define ART_ADD_TERM(i)                                                                            \
+    totals.lane[i] +=                                                                              \
+        (float)(sums.lane[i] - zeros[i] * code_sum) * art_shrunk_half(group.scales[i]);
+        ART_EACH_LANE(ART_ADD_TERM)
+#undef ART_ADD_TERM
     } else if (group.minimums) {
         const float codes = (float)code_sum;
 #define ART_ADD_TERM(i) totals.lane[i] += ART_TERM(i) + codes * art_shrunk_half(group.minimums[i]);

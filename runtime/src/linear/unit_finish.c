@@ -81,6 +81,7 @@ static void add_group(const struct art_team *team, const struct linear_call *cal
         .code_runs_stride = runs,
         .rows = unit->rows,
         .groups = call->groups,
+        .has_zeros = (engine->flags & ART_ENGINE_HAS_ZEROS) != 0,
         .is_first = unit->group == 0,
     };
 

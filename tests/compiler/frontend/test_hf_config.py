@@ -42,7 +42,7 @@ def refusal(directory: Path) -> AretusaError:
     [
         # Catalogue, number 18, code and layouts of others
         ("llama", {"auto_map": {"AutoModel": "evil.Model"}}, "E0125", "auto_map"),
-        ("llama", {"quantization_config": {"quant_method": "gptq"}}, "E0126", "GPTQ"),
+        ("llama", {"quantization_config": {"quant_method": "awq"}}, "E0126", "imported: gptq"),
         # Catalogue, number 29, model type
         ("llama", {"model_type": "mamba\n"}, "E0201", "llama, mistral, qwen2, qwen3"),
         ("llama", {"model_type": None}, "E0200", "'model_type' is missing"),
