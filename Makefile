@@ -10,6 +10,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,$(shell command -v $(name))))
 VENV ?= .venv
 MODEL ?= tiny-orator
+PLATFORM ?= qemu
 MAX_NEW_TOKENS ?= 64
 CROSS ?= riscv64-unknown-elf-
 
@@ -78,6 +79,14 @@ tools:
 	    test -n "$(PYTHON)" || missing+=" python3"
 	    "$(or $(PYTHON),python3)" -c 'import ensurepip, venv' 2> /dev/null || missing+=" python3-venv"
 	fi
+	$(APT_INSTALL)
+
+# For the chip's own build: its cores keep floats in the integer registers, which gcc 12 cannot do.
+.PHONY: chip-tools
+chip-tools: | tools ## Install clang-19 and lld-19 by apt, for the platforms qemu-zfinx and gvsoc
+	@missing=""
+	command -v clang-19 > /dev/null || missing+=" clang-19"
+	command -v ld.lld-19 > /dev/null || missing+=" lld-19"
 	$(APT_INSTALL)
 
 # Opens the report in the tests. Debian packs the headless browser by itself; elsewhere the tests take
@@ -153,8 +162,8 @@ endif
 PRODUCT := $(shell find compiler runtime templates -type f -not -name '*.pyc' 2> /dev/null)
 
 .PHONY: demo
-demo: tools $(DEMO).compiled ## Compile a model and let 8 harts in QEMU write text (MODEL=tiny-orator or smollm2)
-	@$(ARETUSA) run $(DEMO) --platform qemu --prompt "$(PROMPT)" $(DEMO_STYLE) \
+demo: tools $(if $(filter-out host qemu,$(PLATFORM)),chip-tools) $(DEMO).compiled ## Compile a model and let 8 harts in QEMU write text (MODEL=tiny-orator or smollm2)
+	@$(ARETUSA) run $(DEMO) --platform $(PLATFORM) --prompt "$(PROMPT)" $(DEMO_STYLE) \
 	    --max-new-tokens $(MAX_NEW_TOKENS) --check --summary
 
 $(DEMO).compiled: $(INSTALLED) $(DEMO_INPUTS) $(PRODUCT)

@@ -22,7 +22,11 @@ GOLDEN: Final = TESTS / "golden"
 # Programs that a marker needs. A missing one skips the test here and fails it in CI.
 PROGRAMS: Final = {
     "qemu": ("qemu-system-riscv32", "riscv64-unknown-elf-gcc", "make"),
+    "zfinx": ("qemu-system-riscv32", "clang-19", "ld.lld-19", "make"),
+    "clang": ("clang-19", "ld.lld-19", "make"),
 }
+# A program that nobody can install in one command: its tests are skipped without it, in CI too.
+VIRTUAL_PLATFORM: Final = "gvsoc"
 # Modules that a marker needs. They are no part of the core, so that a missing one skips in CI too.
 MODULES: Final = {
     "torch": ("torch", "transformers"),
@@ -84,6 +88,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         missing = [name for name in programs if shutil.which(name) is None]
         if missing and item.get_closest_marker(marker) is not None:
             skip_or_fail(f"{', '.join(missing)} is not installed; make setup installs it")
+    is_virtual = item.get_closest_marker(VIRTUAL_PLATFORM) is not None
+    if is_virtual and shutil.which(VIRTUAL_PLATFORM) is None:
+        pytest.skip("gvsoc is not on PATH; nothing but these tests needs it")
     for marker, modules in MODULES.items():
         absent = [name for name in modules if importlib.util.find_spec(name) is None]
         if absent and item.get_closest_marker(marker) is not None:

@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from aretusa import ui
-from aretusa.cli_options import Bits, Build, Debug, EngineChoice, Json, Model, Policy, Quiet, answer
-from aretusa.cli_plan import plan_command, report_command
+from aretusa.cli_options import (
+    Bits,
+    Build,
+    Debug,
+    EngineChoice,
+    Json,
+    Model,
+    Policy,
+    Quiet,
+    RunPlatform,
+    answer,
+)
+from aretusa.cli_plan import plan_command
 from aretusa.cli_targets import targets_app
+from aretusa.cli_verify import verify_command
 from aretusa.driver import compile_model
 from aretusa.errors import ExitCode, UsageError
-from aretusa.execution.firmware import Platform
+from aretusa.execution.firmware import Platform, build_firmware
 from aretusa.failures import report_failure
 from aretusa.ir.text import print_graph
 from aretusa.manifest import read_manifest
@@ -25,10 +37,9 @@ from aretusa.verbs.doctor import examine_machine
 from aretusa.verbs.inspect import inspect_model
 from aretusa.verbs.prompt import Prompt
 from aretusa.verbs.run import RunOptions, run_program
-from aretusa.verbs.verify import VerifyOptions, verify_build
-from aretusa.verbs.verify_quality import DEFAULT_WINDOW, QualityOptions, judge_quality
 from aretusa.version import TOOL
 from aretusa_sim.cli_compare import compare_command
+from aretusa_sim.cli_report import report_command
 from aretusa_sim.cli_simulate import simulate_command
 
 if TYPE_CHECKING:
@@ -45,6 +56,7 @@ app = typer.Typer(
 app.add_typer(targets_app, name="targets")
 app.command("plan")(plan_command)
 app.command("report")(report_command)
+app.command("verify")(verify_command)
 app.command("simulate")(simulate_command)
 app.command("compare")(compare_command)
 
@@ -88,6 +100,10 @@ def compile_command(
         typer.Option(help="Most tokens of one prefill step; what the planner finds best."),
     ] = None,
     target: Annotated[str, typer.Option(help="Built-in target or a target file.")] = "siracusa",
+    platform: Annotated[
+        Optional[Platform],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(help="Also build the program for it, which run does when it has to."),
+    ] = None,
     dump_after: Annotated[
         str, typer.Option(help="Print the graph after this pass (or 'all') on stderr.")
     ] = "",
@@ -136,18 +152,19 @@ def compile_command(
     for warning in result.manifest.warnings:
         typer.echo(warning, err=True)
     state = "up to date" if result.reused else "compiled"
-    answer(
-        result,
-        [*ui.manifest_lines(result.manifest), f"files    {result.build} ({state})"],
-        as_json=as_json,
-    )
+    lines = [*ui.manifest_lines(result.manifest), f"files    {result.build} ({state})"]
+    if platform is not None:
+        lines.append(f"program  {build_firmware(output, platform).program}")
+    answer(result, lines, as_json=as_json)
 
 
 @app.command("run")
 def run_command(
     build: Build,
     prompt: Annotated[str, typer.Option(help="Text to continue, or the question with --chat.")],
-    platform: Annotated[Platform, typer.Option(help="Where the program runs.")] = Platform.QEMU,
+    platform: Annotated[
+        RunPlatform, typer.Option(help="Where the program runs.")
+    ] = RunPlatform.QEMU,
     max_new_tokens: Annotated[int, typer.Option(min=0, help="Stop after so many tokens.")] = 64,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token.")] = 0.0,
     top_p: Annotated[
@@ -158,7 +175,7 @@ def run_command(
     system: Annotated[str, typer.Option(help="System text of --chat.")] = SMOLLM2_SYSTEM,
     chunk: Annotated[int, typer.Option(min=0, help="Prompt tokens per step; 0: the most.")] = 0,
     cores: Annotated[int, typer.Option(min=1, max=8, help="Harts or threads.")] = 8,
-    profile: Annotated[bool, typer.Option(help="Count instructions per kernel (QEMU).")] = False,
+    profile: Annotated[bool, typer.Option(help="Count per kernel: QEMU, GVSoC.")] = False,
     check: Annotated[
         bool, typer.Option(help="Replay the run in NumPy and compare logits.")
     ] = False,
@@ -172,7 +189,7 @@ def run_command(
     """
     del debug
     options = RunOptions(
-        platform=platform,
+        platform=platform.platform,
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         top_p=top_p,
@@ -195,48 +212,6 @@ def run_command(
         lines = ["", *ui.run_lines(result, manifest), *ui.profile_lines(result)]
     answer(result, lines, as_json=as_json)
     if result.check is not None and result.check.mismatches:
-        raise typer.Exit(ExitCode.NUMERICS)
-
-
-@app.command("verify")
-def verify_command(
-    build: Build,
-    prompt_tokens: Annotated[int, typer.Option(help="Length of the prompt.")] = 32,
-    new_tokens: Annotated[int, typer.Option(help="Tokens to generate.")] = 16,
-    quality: Annotated[bool, typer.Option(help="Also judge against the float model.")] = False,
-    model: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(help="The checkpoint of the build, for --quality."),
-    ] = None,
-    text: Annotated[
-        Optional[list[Path]],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(help="Held-out text for --quality; may be repeated."),
-    ] = None,
-    window: Annotated[int, typer.Option(help="Tokens per window of text.")] = DEFAULT_WINDOW,
-    windows: Annotated[int, typer.Option(help="Windows per text.")] = 3,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Compare NumPy, ONNX Runtime, host C and RV32 C in QEMU, bit for bit.
-
-    Example: aretusa verify build/tiny-orator
-    """
-    del debug
-    if not as_json:
-        typer.echo(ui.EXECUTION_HEADER)
-    result = verify_build(
-        build,
-        VerifyOptions(prompt_tokens=prompt_tokens, new_tokens=new_tokens),
-        on_result=None if as_json else lambda one: typer.echo(ui.execution_line(one)),
-    )
-    if quality:
-        if model is None:
-            raise UsageError("E0003", "--quality needs the checkpoint", fix="Give --model MODEL")
-        options = QualityOptions(texts=tuple(text or ()), window=window, windows=windows)
-        judged = judge_quality(build, model, options)
-        result = result.model_copy(update={"quality": judged})
-    answer(result, ui.verify_lines(result), as_json=as_json)
-    if not result.passed:
         raise typer.Exit(ExitCode.NUMERICS)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from aretusa.execution.firmware import Platform
 from aretusa.neureka.linear import Engine
 from aretusa.options import AUTO
 
@@ -30,6 +31,20 @@ Policy = Annotated[
     typer.Option(help="TOML file whose rules give schemes to weights by name."),
 ]
 Build = Annotated[Path, typer.Argument(help="Directory that `aretusa compile` wrote.")]
+
+
+class RunPlatform(StrEnum):
+    """What `run --platform` takes."""
+
+    HOST = "host"
+    QEMU = "qemu"
+    QEMU_ZFINX = "qemu-zfinx"
+    GVSOC = "gvsoc"
+
+    @property
+    def platform(self) -> Platform:
+        """What the program is built for."""
+        return Platform.SIRACUSA if self is RunPlatform.GVSOC else Platform(self.value)
 
 
 class EngineChoice(StrEnum):

@@ -20,18 +20,20 @@ class CompileResult(Record):
 
 
 class TokenRecord(Record):
-    """One generated token."""
+    """One generated token: instructions in QEMU, cycles of the cluster on the chip, else 0."""
 
     id: int
     position: int
     instructions: int
+    cycles: int
 
 
 class KernelProfile(Record):
-    """Instructions of one kernel over a whole run, all cores together."""
+    """One kernel over a whole run: instructions of all cores in QEMU, cycles on the chip."""
 
     kernel: str
     instructions: int
+    cycles: int
     calls: int
 
 
@@ -56,6 +58,9 @@ class RunResult(Record):
     boot_instructions: int
     prefill_instructions: int
     instructions_per_token: int
+    boot_cycles: int
+    prefill_cycles: int
+    cycles_per_token: int
     seconds: float
     tokens_per_second: float
     profile: list[KernelProfile]
@@ -143,6 +148,7 @@ class ToolResult(Record):
     version: str
     needed_for: str
     found: bool
+    optional: bool
     fix: str
 
 

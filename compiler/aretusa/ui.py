@@ -113,13 +113,18 @@ def run_lines(result: RunResult, manifest: Manifest) -> Iterator[str]:
     )
     yield (
         f"speed    {result.tokens_per_second:.1f} tokens/s of the "
-        f"{'emulation' if result.platform == 'qemu' else 'host'}, boot included "
+        f"{'host' if result.platform == 'host' else 'emulation'}, boot included "
         f"({result.seconds:.1f} s)"
     )
     if result.instructions_per_token:
         yield (
             f"work     {count_text(result.instructions_per_token)} instructions per token on all "
             "harts (QEMU)"
+        )
+    if result.cycles_per_token:
+        yield (
+            f"work     {count_text(result.cycles_per_token)} cycles per token, "
+            f"{count_text(result.prefill_cycles)} for the prompt, of the cluster's clock (GVSoC)"
         )
     if result.check is not None:
         verdict = "equal" if result.check.mismatches == 0 else "DIFFERENT"
@@ -195,15 +200,18 @@ def doctor_lines(result: DoctorResult) -> Iterator[str]:
         if tool.found:
             yield f"ok       {tool.name:<16} {tool.version}"
         else:
-            yield f"missing  {tool.name:<16} {tool.needed_for}. {tool.fix}"
+            state = "--" if tool.optional else "missing"
+            yield f"{state:<8} {tool.name:<16} {tool.needed_for}. {tool.fix}"
     for name, version in result.packages.items():
         yield f"{'--' if version == 'not installed' else 'ok':<8} {name:<16} {version}"
     yield "ready" if result.ok else "not ready: see the lines that say missing"
 
 
 def profile_lines(result: RunResult) -> Iterator[str]:
-    """Instructions per kernel, the dearest first."""
-    total = sum(row.instructions for row in result.profile) or 1
-    for row in sorted(result.profile, key=lambda row: -row.instructions):
-        share = 100 * row.instructions / total
-        yield f"  {row.kernel:<28} {row.calls:>8} calls {row.instructions:>16,} {share:5.1f} %"
+    """Instructions or cycles per kernel, the dearest first."""
+    counts = {row.kernel: row.instructions + row.cycles for row in result.profile}
+    total = sum(counts.values()) or 1
+    for row in sorted(result.profile, key=lambda row: -counts[row.kernel]):
+        count = counts[row.kernel]
+        share = 100 * count / total
+        yield f"  {row.kernel:<28} {row.calls:>8} calls {count:>16,} {share:5.1f} %"

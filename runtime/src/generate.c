@@ -196,13 +196,13 @@ static void choose(struct art_session *session, const float *logits)
         session->stop = ART_STOP_TOKEN_BUDGET;
     } else {
         const int32_t token = art_sample(&session->sampler, logits, art_network.vocabulary);
-        const uint64_t end = art_platform_instructions();
+        const uint64_t end = art_platform_counter();
 
         art_record_token(session, token, end - session->mark);
         take_token(session, token);
     }
     art_record_logits(session, position, logits);
-    session->mark = art_platform_instructions();
+    session->mark = art_platform_counter();
 }
 
 static void generate(const struct art_team *team, struct art_session *session)
@@ -210,7 +210,7 @@ static void generate(const struct art_team *team, struct art_session *session)
     uint32_t row = prefill(team, session);
 
     if (team->core == 0) {
-        const uint64_t now = art_platform_instructions();
+        const uint64_t now = art_platform_counter();
 
         session->prefill_instructions = now - session->mark;
         session->mark = now;
@@ -236,7 +236,7 @@ static void generate(const struct art_team *team, struct art_session *session)
 
 enum art_exit art_program(const struct art_team *team)
 {
-    const uint64_t start = art_platform_instructions();
+    const uint64_t start = art_platform_counter();
 
     if (!is_workspace_sound()) {
         return ART_EXIT_ASSERT;
@@ -250,7 +250,7 @@ enum art_exit art_program(const struct art_team *team)
     }
     if (team->core == 0) {
         session->exit_code = (uint32_t)prepare(session);
-        session->mark = art_platform_instructions();
+        session->mark = art_platform_counter();
         session->boot_instructions = session->mark - start;
         session->prefill_instructions = 0;
         if (session->exit_code == ART_EXIT_OK) {

@@ -18,7 +18,7 @@ void art_profile_restart(const struct art_team *team)
 {
     art_platform_barrier(team);
     if (team->core == 0) {
-        last_mark = art_platform_instructions();
+        last_mark = art_platform_counter();
     }
 }
 
@@ -26,7 +26,7 @@ void art_profile_mark(const struct art_team *team, uint32_t kernel)
 {
     art_platform_barrier(team);
     if (team->core == 0) {
-        const uint64_t now = art_platform_instructions();
+        const uint64_t now = art_platform_counter();
 
         if (kernel >= ART_PROFILE_ROWS_MAX) {
             art_platform_exit(ART_EXIT_ASSERT);

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tiny_models import compile_tiny, copy_build, donor_build, lend_programs
 
-from aretusa.execution.firmware import Platform, Sanitizer, build_firmware
+from aretusa.execution.firmware import Flavour, Platform, Sanitizer, build_firmware
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def lend_checked(
     def lend(build: Path, sanitizer: Sanitizer) -> None:
         if sanitizer not in donors:
             donors[sanitizer] = copy_build(donor, tmp_path_factory.mktemp("checked") / "build")
-            build_firmware(donors[sanitizer], Platform.HOST, sanitizer=sanitizer)
+            build_firmware(donors[sanitizer], Platform.HOST, Flavour(sanitizer=sanitizer))
         lend_programs(donors[sanitizer], build)
 
     return lend

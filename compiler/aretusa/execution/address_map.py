@@ -85,6 +85,7 @@ class MachineMap:
     windows: tuple[MemoryWindow, ...]  # in the order of MEMORIES
     program: Area  # code, constants, data
     stacks: Area  # the first core's is the last
+    state: Area  # in L1, between what the plan may use and the stacks
     request: Area
     monitor: Area
     table_count: int
@@ -128,6 +129,7 @@ def machine_map(needs: Sequence[MemoryNeed]) -> MachineMap:
         windows=tuple(windows[memory] for memory in MEMORIES),
         program=_program(by_name["l2"], windows["l2"].ram_address),
         stacks=_stacks(by_name["l1"], windows["l1"].ram_address),
+        state=_state(by_name["l1"], windows["l1"].ram_address),
         request=request,
         monitor=monitor,
         table_count=tables,
@@ -229,6 +231,17 @@ def _stacks(need: MemoryNeed, ram_address: int) -> Area:
     return Area(
         base_address=need.base_address + offset,
         size_bytes=size_bytes,
+        ram_address=ram_address + offset,
+    )
+
+
+def _state(need: MemoryNeed, ram_address: int) -> Area:
+    """Whole pages below the stacks; the emulated machine has nothing there, to see overruns."""
+    offset = _pages(need.size_bytes - need.reserved_bytes)
+    stacks = _stacks(need, ram_address)
+    return Area(
+        base_address=need.base_address + offset,
+        size_bytes=stacks.base_address - need.base_address - offset,
         ram_address=ram_address + offset,
     )
 

@@ -33,8 +33,18 @@ _FAULTS: Final = {
     15: _Fault("E0806", "the tokenizer image does not open", _RECOMPILE),
     16: _Fault("E0807", "a check inside the firmware failed", _REPORT),
     17: _Fault("E0808", "the firmware cannot write its record file", "Make room on the disk."),
+    18: _Fault("E0810", "the cores keep floats in other registers than the program", _RECOMPILE),
     47: _Fault("E0847", "a core trapped", _REPORT),
 }
+
+
+WRONG_FLOATS: Final = 18  # ART_EXIT_FLOATS
+
+
+def access_fault(messages: str) -> FirmwareError:
+    """The error that a virtual platform's stop stands for: an access that leads nowhere."""
+    lines = [line.strip() for line in messages.splitlines() if line.strip()]
+    return FirmwareError("E0847", "a core trapped", why=(lines or [""])[0], fix=_REPORT)
 
 
 def exit_fault(exit_code: int, console: bytes, messages: str) -> FirmwareError | None:

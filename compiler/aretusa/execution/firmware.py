@@ -8,19 +8,20 @@ import re
 import subprocess
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from aretusa.errors import CapacityError, ToolchainError, UsageError
 from aretusa.execution import toolchain
+from aretusa.execution.machine_files import MACHINE_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_NEEDED: Final = ("Makefile", "link.ld", "machine.cfg", "memory_map.h", "network.c", "network.h")
+_NEEDED: Final = (*MACHINE_FILES, "network.c", "network.h")
 _BUILD_SECONDS: Final = 900.0
 _PROCESSES: Final = 2
-_OVERFLOW: Final = re.compile(r"region `PROGRAM' overflowed by (\d+) bytes")
+_OVERFLOW: Final = re.compile(r"region [`']PROGRAM'(?::)? overflowed by (\d+) bytes")
 _WRONG: Final = ("error", "overflowed", "prohibited cross reference", "undefined reference")
 _ROOM: Final = re.compile(r"^ *PROGRAM : .* LENGTH = (\d+)$", re.MULTILINE)
 
@@ -30,6 +31,20 @@ class Platform(StrEnum):
 
     HOST = "host"
     QEMU = "qemu"
+    QEMU_ZFINX = "qemu-zfinx"  # by clang, floats in the integer registers as on the chip
+    SIRACUSA = "siracusa"
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether QEMU runs it."""
+        return self in {Platform.QEMU, Platform.QEMU_ZFINX}
+
+
+class FloatRegisters(StrEnum):
+    """Where the cores of the chip, or of its virtual platform, keep floats."""
+
+    SHARED = "shared"  # in the integer registers: the chip
+    SEPARATE = "separate"  # in their own: the virtual platform since June 2026
 
 
 class Sanitizer(StrEnum):
@@ -41,6 +56,31 @@ class Sanitizer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flavour:
+    """How a program is built beside its plain form; what a platform does not know does nothing."""
+
+    sanitizer: Sanitizer = Sanitizer.NONE  # host
+    profile: bool = False  # counts per kernel
+    floats: FloatRegisters = FloatRegisters.SHARED  # siracusa
+    xpulp: bool = False  # siracusa: kernels in the cores' own instructions
+
+    def suffix(self, platform: Platform) -> str:
+        """End of the program's name, as in the Makefile."""
+        parts = []
+        if platform is Platform.HOST and self.sanitizer:
+            parts.append(self.sanitizer.replace(",", "-"))
+        if platform is Platform.SIRACUSA:
+            parts += ["separate"] if self.floats is FloatRegisters.SEPARATE else []
+            parts += ["xpulp"] if self.xpulp else []
+        parts += ["profile"] if self.profile else []
+        name = "".join(f"-{part}" for part in parts)
+        return name if platform is Platform.HOST else f"{name}.elf"
+
+
+PLAIN: Final = Flavour()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Firmware:
     """A built program."""
 
@@ -48,27 +88,18 @@ class Firmware:
     program: Path
 
 
-def build_firmware(
-    build: Path,
-    platform: Platform,
-    *,
-    sanitizer: Sanitizer = Sanitizer.NONE,
-    profile: bool = False,
-) -> Firmware:
+def build_firmware(build: Path, platform: Platform, flavour: Flavour = PLAIN) -> Firmware:
     """Build the program with `make`, unless it exists and nothing that it was made of has changed.
 
-    `profile` counts instructions per kernel. Raises UsageError if `build` is no build directory,
-    ToolchainError if a tool is missing or fails, CapacityError if the emulated chip lacks the room.
+    Raises UsageError if `build` is no build directory, ToolchainError if a tool is missing or
+    fails, CapacityError if the emulated chip lacks the room.
     """
     _check_directory(build)
-    checked = "-" + sanitizer.replace(",", "-") if platform is Platform.HOST and sanitizer else ""
-    suffix = ".elf" if platform is Platform.QEMU else ""
-    name = f"aretusa-{platform}{checked}{'-profile' if profile else ''}{suffix}"
+    name = f"aretusa-{platform}{flavour.suffix(platform)}"
     program = build / name
     stamp = build / "objects" / f"{name}.sha256"
-    arguments, tools = _make_arguments(platform, sanitizer, profile=profile)
-    inputs = _hash_of_inputs(build)
-    made_of = f"{tools}\n{inputs}\n"
+    arguments, tools = _make_arguments(platform, flavour)
+    made_of = f"{tools}\n{_hash_of_inputs(build, platform)}\n"
     known = stamp.read_text() if stamp.is_file() and program.is_file() else ""
     if known != made_of:
         # Make sees a change of a file by its time, but not a change of the compiler.
@@ -90,35 +121,41 @@ def _check_directory(build: Path) -> None:
         )
 
 
-def _make_arguments(
-    platform: Platform, sanitizer: Sanitizer, *, profile: bool
-) -> tuple[list[str], str]:
+def _make_arguments(platform: Platform, flavour: Flavour) -> tuple[list[str], str]:
     """The command, and a line that names the tools it uses."""
     make = toolchain.find_make()
     arguments = [make.path, f"-j{_PROCESSES}", "--no-print-directory", str(platform)]
-    if profile:
-        arguments.append("PROFILE=1")
-    if platform is Platform.HOST:
-        compiler = toolchain.find_host_compiler()
-        arguments += [f"CC={compiler.path}", f"SANITIZE={sanitizer}"]
-    else:
-        compiler = toolchain.find_cross_compiler()
-        arguments.append(f"CROSS={compiler.path.removesuffix('gcc')}")
+    arguments += ["PROFILE=1"] if flavour.profile else []
+    match platform:
+        case Platform.HOST:
+            compiler = toolchain.find_host_compiler()
+            arguments += [f"CC={compiler.path}", f"SANITIZE={flavour.sanitizer}"]
+        case Platform.QEMU:
+            compiler = toolchain.find_cross_compiler()
+            arguments.append(f"CROSS={compiler.path.removesuffix('gcc')}")
+        case Platform.QEMU_ZFINX | Platform.SIRACUSA:
+            compiler, linker = toolchain.find_clang(), toolchain.find_lld()
+            arguments += [f"CLANG={compiler.path}", f"LLD={linker.path}"]
+            arguments += [f"FLOATS={flavour.floats}", f"XPULP={'1' if flavour.xpulp else ''}"]
+        case _:
+            assert_never(platform)
     return arguments, f"{compiler.path} {compiler.version}"
 
 
-def _hash_of_inputs(build: Path) -> str:
+def _hash_of_inputs(build: Path, platform: Platform) -> str:
     digest = hashlib.sha256()
-    for path in _inputs(build):
+    for path in _inputs(build, platform):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(build).as_posix()} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def _inputs(build: Path) -> Iterator[Path]:
+def _inputs(build: Path, platform: Platform) -> Iterator[Path]:
     yield build / "Makefile"
-    yield build / "link.ld"
+    yield from sorted(build.glob("*.ld"))
+    if platform is Platform.SIRACUSA:  # the images are parts of the program
+        yield from sorted(build.glob("*.bin"))
     yield from sorted(build.glob("*.[ch]"))
     yield from sorted(path for path in (build / "runtime").rglob("*") if path.is_file())
 
@@ -158,7 +195,7 @@ def _run_make(build: Path, arguments: list[str]) -> None:
 def _check_room(build: Path, messages: str) -> None:
     """E0407 if the linker says that the program is larger than its part of L2."""
     overflow = _OVERFLOW.search(messages)
-    room = _ROOM.search((build / "link.ld").read_text())
+    room = _ROOM.search((build / "link.ld").read_text())  # the same in siracusa.ld
     if overflow and room:
         raise CapacityError(
             "E0407",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aretusa.execution.address_map import Area, MachineMap, MemoryWindow
 
 # Each is made of the template of its name and of machine_values().
-MACHINE_FILES: Final = ("memory_map.h", "link.ld", "machine.cfg", "Makefile")
+MACHINE_FILES: Final = ("memory_map.h", "link.ld", "siracusa.ld", "machine.cfg", "Makefile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,10 @@ class ImageView:
 
     memory: str
     file_name: str
-    address: str
+    address: str  # in the emulated machine
+    chip_address: str
+    symbol: str
+    room_bytes: int  # of the memory, from there on
 
 
 def machine_values(machine: MachineMap, images: Sequence[ImagePlace]) -> dict[str, object]:
@@ -65,6 +68,7 @@ def machine_values(machine: MachineMap, images: Sequence[ImagePlace]) -> dict[st
     outside = [i for i in images if i.offset_bytes >= machine.window(i.memory).size_bytes]
     assert not outside, f"the image of {outside[0].memory} starts outside it"
     program = _area_view("PROGRAM", machine.program)
+    views = [_image_view(image, machine.window(image.memory)) for image in images]
     return {
         "memories": [_memory_view(window) for window in machine.windows],
         "areas": [
@@ -74,16 +78,12 @@ def machine_values(machine: MachineMap, images: Sequence[ImagePlace]) -> dict[st
         ],
         "monitor": _area_view("MONITOR", machine.monitor),
         "program": program,
+        "state": _area_view("STATE", machine.state),
         "stack_count": STACK_COUNT,
         "table_count": machine.table_count,
-        "images": [
-            ImageView(
-                memory=image.memory,
-                file_name=image.file_name,
-                address=_word(machine.window(image.memory).ram_address + image.offset_bytes),
-            )
-            for image in images
-        ],
+        "images": views,
+        # No core of the chip, and no loader, reaches L3.
+        "loaded_images": [view for view in views if view.memory != "l3"],
         "request_address": _word(machine.request.ram_address),
         "ram_mib": machine.ram_bytes // MIB,
     }
@@ -108,6 +108,17 @@ def _memory_view(window: MemoryWindow) -> MemoryView:
         size_bytes=window.size_bytes,
         read_only_bytes=window.read_only_bytes,
         ram=_word(window.ram_address),
+    )
+
+
+def _image_view(image: ImagePlace, window: MemoryWindow) -> ImageView:
+    return ImageView(
+        memory=image.memory,
+        file_name=image.file_name,
+        address=_word(window.ram_address + image.offset_bytes),
+        chip_address=_word(window.base_address + image.offset_bytes),
+        symbol=image.memory.upper(),
+        room_bytes=window.size_bytes - image.offset_bytes,
     )
 
 

@@ -1,4 +1,4 @@
-"""The compilers, make and QEMU of this computer."""
+"""The compilers, make, QEMU and virtual platform of this computer."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from aretusa.errors import ToolchainError
 
 # In the order of preference; all are the same compiler under the names of different packagers.
 _CROSS_PREFIXES: Final = ("riscv64-unknown-elf-", "riscv32-unknown-elf-", "riscv-none-elf-")
+# Debian's names of LLVM's programs first; zfinx needs release 17 or newer.
+_LLVM_SUFFIXES: Final = ("-19", "-20", "-21", "-22", "")
 _VERSION: Final = re.compile(r"\d+(?:\.\d+)+")
 _ASK_SECONDS: Final = 20.0
 
@@ -32,7 +34,9 @@ class _Wanted:
     code: str
     purpose: str
     names: tuple[str, ...]
-    package: str  # of Debian and Ubuntu
+    package: str  # of Debian and Ubuntu; none for gvsoc
+    is_optional: bool = False  # only some platforms need it
+    tells_version: bool = True
 
 
 _WANTED: Final = {
@@ -60,6 +64,28 @@ _WANTED: Final = {
         names=("qemu-system-riscv32",),
         package="qemu-system-misc",
     ),
+    "clang": _Wanted(
+        code="E0709",
+        purpose="compiling for the chip, whose cores keep floats in the integer registers",
+        is_optional=True,
+        names=tuple(f"clang{suffix}" for suffix in _LLVM_SUFFIXES),
+        package="clang-19",
+    ),
+    "linker": _Wanted(
+        code="E0710",
+        purpose="linking what clang compiled",
+        is_optional=True,
+        names=tuple(f"ld.lld{suffix}" for suffix in _LLVM_SUFFIXES),
+        package="lld-19",
+    ),
+    "gvsoc": _Wanted(
+        code="E0711",
+        purpose="running on the chip's virtual platform",
+        is_optional=True,
+        tells_version=False,
+        names=("gvsoc",),
+        package="",
+    ),
 }
 
 
@@ -83,6 +109,26 @@ def find_emulator() -> Tool:
     return _find("emulator")
 
 
+def find_clang() -> Tool:
+    """A clang that compiles for rv32imc_zfinx, or E0709."""
+    return _find("clang")
+
+
+def find_lld() -> Tool:
+    """LLVM's linker, or E0710."""
+    return _find("linker")
+
+
+def find_virtual_platform() -> Tool:
+    """The command of the public virtual platform of the PULP chips, or E0711."""
+    return _find("gvsoc")
+
+
+def is_optional(role: str) -> bool:
+    """Whether compiling, running and verifying do without the tool."""
+    return _WANTED[role].is_optional
+
+
 def survey() -> dict[str, Tool | ToolchainError]:
     """Every tool that building and running can need, by role, or the error that says what to do."""
     found: dict[str, Tool | ToolchainError] = {}
@@ -99,13 +145,22 @@ def _find(role: str) -> Tool:
     for name in wanted.names:
         path = shutil.which(name)
         if path is not None:
-            return Tool(name, path, _version(path, wanted))
+            return Tool(name, path, _version(path, wanted) if wanted.tells_version else "")
     raise ToolchainError(
         wanted.code,
         f"{' or '.join(wanted.names)} is not installed",
         why=f"it is needed for {wanted.purpose}",
-        fix=f"On Debian or Ubuntu: apt-get install {wanted.package}.",
+        fix=_how_to_install(wanted),
     )
+
+
+def _how_to_install(wanted: _Wanted) -> str:
+    if not wanted.package:
+        return (
+            "Build github.com/gvsoc/gvsoc with `make build TARGETS=siracusa` and put its command "
+            "gvsoc on PATH; nothing else of aretusa needs it."
+        )
+    return f"On Debian or Ubuntu: apt-get install {wanted.package}."
 
 
 def _version(path: str, wanted: _Wanted) -> str:

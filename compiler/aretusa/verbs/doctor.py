@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from aretusa.errors import ToolchainError
-from aretusa.execution.toolchain import survey
+from aretusa.execution.toolchain import is_optional, survey
 from aretusa.results import DoctorResult, ToolResult
 from aretusa.version import VERSION
 
@@ -35,7 +35,7 @@ def examine_machine() -> DoctorResult:
         python=platform.python_version(),
         tools=tools,
         packages=packages,
-        ok=complete and all(tool.found for tool in tools),
+        ok=complete and all(tool.found or tool.optional for tool in tools),
     )
 
 
@@ -47,6 +47,7 @@ def _tool(role: str, found: object) -> ToolResult:
             version="",
             needed_for=found.why,
             found=False,
+            optional=is_optional(role),
             fix=found.fix,
         )
     return ToolResult(
@@ -55,6 +56,7 @@ def _tool(role: str, found: object) -> ToolResult:
         version=str(getattr(found, "version", "")),
         needed_for="",
         found=True,
+        optional=is_optional(role),
         fix="",
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import numpy as np
 
 from aretusa.execution.firmware import Platform, Sanitizer
 from aretusa.execution.machine import run_host, run_qemu
 from aretusa.execution.request import IdSegment, RunRequest
+from aretusa.execution.virtual_platform import run_gvsoc
 from aretusa.reference.interpreter import Interpreter
 
 if TYPE_CHECKING:
@@ -120,12 +121,19 @@ def compiled_execution(
             logits=True,
             ignore_stop=True,
         )
-        if platform is Platform.HOST:
-            outcome = run_host(
-                program.build, request, threads=cores, sanitizer=sanitizer, timeout_s=TIMEOUT_S
-            )
-        else:
-            outcome = run_qemu(program.build, request, harts=cores, timeout_s=TIMEOUT_S)
+        match platform:
+            case Platform.HOST:
+                outcome = run_host(
+                    program.build, request, threads=cores, sanitizer=sanitizer, timeout_s=TIMEOUT_S
+                )
+            case Platform.QEMU | Platform.QEMU_ZFINX:
+                outcome = run_qemu(
+                    program.build, request, harts=cores, platform=platform, timeout_s=TIMEOUT_S
+                )
+            case Platform.SIRACUSA:
+                outcome = run_gvsoc(program.build, request, cores=cores, timeout_s=TIMEOUT_S)
+            case _:
+                assert_never(platform)
         records = outcome.records
         assert records is not None, "logits were asked for"
         return Transcript(
@@ -133,6 +141,7 @@ def compiled_execution(
             tokens=tuple(token.token for token in records.tokens),
         )
 
-    unit = "threads" if platform is Platform.HOST else "harts"
+    unit = {Platform.HOST: "threads", Platform.SIRACUSA: "cores"}.get(platform, "harts")
     checked = f", {sanitizer.value}" if sanitizer else ""
-    return Execution(name=platform.value, detail=f"{cores} {unit}, chunk {chunk}{checked}", run=run)
+    name = "gvsoc" if platform is Platform.SIRACUSA else platform.value
+    return Execution(name=name, detail=f"{cores} {unit}, chunk {chunk}{checked}", run=run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, assert_never
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from aretusa.execution.firmware import Platform
 from aretusa.execution.machine import run_host, run_qemu
 from aretusa.execution.records import StopReason
 from aretusa.execution.request import RunRequest
+from aretusa.execution.virtual_platform import run_gvsoc
 from aretusa.program import Program
 from aretusa.reference.interpreter import Interpreter
 from aretusa.results import CheckResult, KernelProfile, RunResult, TokenRecord
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from aretusa.execution import records as execution
     from aretusa.execution.machine import RunOutcome
     from aretusa.execution.records import RunRecords
     from aretusa.verbs.prompt import Prompt
+
+# The chip's program is run on its virtual platform.
+RUN_NAMES: Final = {Platform.SIRACUSA: "gvsoc"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +53,10 @@ def run_program(
     *,
     on_text: Callable[[bytes], None] | None = None,
 ) -> RunResult:
-    """Run a build on the host or in QEMU; `on_text` gets the text's bytes as they appear."""
+    """Run a build on the host, in QEMU or on GVSoC.
+
+    `on_text` gets the text's bytes as they appear.
+    """
     options = RunOptions() if options is None else options
     program = Program.open(build)
     _check_chunk(program, options.chunk)
@@ -62,20 +70,39 @@ def run_program(
         profile=options.profile,
         logits=options.check,
     )
+    return _result(program, options, _execute(build, request, options, on_text))
+
+
+def _execute(
+    build: Path,
+    request: RunRequest,
+    options: RunOptions,
+    on_text: Callable[[bytes], None] | None,
+) -> RunOutcome:
     match options.platform:
         case Platform.HOST:
-            outcome = run_host(
+            return run_host(
                 build,
                 request,
                 on_text=on_text,
                 threads=options.cores,
                 timeout_s=options.timeout_s,
             )
-        case Platform.QEMU:
-            outcome = run_qemu(
-                build, request, on_text=on_text, harts=options.cores, timeout_s=options.timeout_s
+        case Platform.QEMU | Platform.QEMU_ZFINX:
+            return run_qemu(
+                build,
+                request,
+                on_text=on_text,
+                harts=options.cores,
+                platform=options.platform,
+                timeout_s=options.timeout_s,
             )
-    return _result(program, options, outcome)
+        case Platform.SIRACUSA:
+            return run_gvsoc(
+                build, request, on_text=on_text, cores=options.cores, timeout_s=options.timeout_s
+            )
+        case _:
+            assert_never(options.platform)
 
 
 def _check_chunk(program: Program, chunk: int) -> None:
@@ -94,27 +121,48 @@ def _result(program: Program, options: RunOptions, outcome: RunOutcome) -> RunRe
     assert records is not None, "every run of this verb records"
     _refuse_bad_stop(program, records)
     steps = [token.instructions for token in records.tokens[1:]]
-    count = len(records.tokens)
+    per_token = sum(steps) // len(steps) if steps else 0
+    # What the program counts: cycles on the chip, instructions in QEMU, nothing on the host.
+    in_cycles = int(options.platform is Platform.SIRACUSA)
+    in_instructions = 1 - in_cycles
     return RunResult(
         build=str(program.build),
-        platform=options.platform.value,
+        platform=RUN_NAMES.get(options.platform, options.platform.value),
         prompt_tokens=list(records.prompt),
-        tokens=[
-            TokenRecord(id=token.token, position=token.position, instructions=token.instructions)
-            for token in records.tokens
-        ],
+        tokens=[_token(token, in_cycles) for token in records.tokens],
         text=outcome.text,
         stop=records.stop.reason.name.lower(),
-        boot_instructions=records.stop.boot_instructions,
-        prefill_instructions=records.stop.prefill_instructions,
-        instructions_per_token=sum(steps) // len(steps) if steps else 0,
+        boot_instructions=in_instructions * records.stop.boot_instructions,
+        prefill_instructions=in_instructions * records.stop.prefill_instructions,
+        instructions_per_token=in_instructions * per_token,
+        boot_cycles=in_cycles * records.stop.boot_instructions,
+        prefill_cycles=in_cycles * records.stop.prefill_instructions,
+        cycles_per_token=in_cycles * per_token,
         seconds=outcome.wall_s,
-        tokens_per_second=(len(records.prompt) + count) / outcome.wall_s,
+        tokens_per_second=(len(records.prompt) + len(records.tokens)) / outcome.wall_s,
         profile=[
-            KernelProfile(kernel=name, instructions=row.instructions, calls=row.calls)
+            _kernel(name, row, in_cycles)
             for name, row in zip(program.manifest.profile, records.profile, strict=False)
         ],
         check=_replay(program, records) if options.check else None,
+    )
+
+
+def _token(token: execution.TokenRecord, in_cycles: int) -> TokenRecord:
+    return TokenRecord(
+        id=token.token,
+        position=token.position,
+        instructions=(1 - in_cycles) * token.instructions,
+        cycles=in_cycles * token.instructions,
+    )
+
+
+def _kernel(name: str, row: execution.ProfileRow, in_cycles: int) -> KernelProfile:
+    return KernelProfile(
+        kernel=name,
+        instructions=(1 - in_cycles) * row.instructions,
+        cycles=in_cycles * row.instructions,
+        calls=row.calls,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aretusa.errors import UsageError
 from aretusa.execution.firmware import Platform
+from aretusa.execution.toolchain import Tool, survey
 from aretusa.program import Program
 from aretusa.results import ExecutionResult, VerifyResult
 from aretusa.verbs.executions import (
@@ -38,7 +39,10 @@ class VerifyOptions:
 
 
 def default_executions(chunk_max: int) -> tuple[Execution, ...]:
-    """Every execution in several chunkings, the compiled ones on one core and on eight."""
+    """Every execution in several chunkings, the compiled ones on one core and on eight.
+
+    The chip's own build where its compiler is installed, its virtual platform where that is.
+    """
     chunks = (chunk_max, *(chunk for chunk in CHUNKS if chunk < chunk_max))
     compiled = [
         compiled_execution(platform, cores=cores, chunk=chunk)
@@ -49,7 +53,18 @@ def default_executions(chunk_max: int) -> tuple[Execution, ...]:
         *(numpy_execution(chunk) for chunk in chunks),
         *(onnx_execution(chunk) for chunk in sorted({chunk_max, 1}, reverse=True)),
         *compiled,
+        *(compiled_execution(platform, cores=CORES, chunk=chunk_max) for platform in _of_chip()),
     )
+
+
+def _of_chip() -> list[Platform]:
+    """What this computer can run of the chip's own build, with floats in the integer registers."""
+    found = survey()
+    has_compiler = isinstance(found["clang"], Tool) and isinstance(found["linker"], Tool)
+    platforms = [Platform.QEMU_ZFINX] if has_compiler else []
+    if has_compiler and isinstance(found["gvsoc"], Tool):
+        platforms.append(Platform.SIRACUSA)
+    return platforms
 
 
 def verify_build(

@@ -31,6 +31,7 @@ enum art_exit {
     ART_EXIT_TOKENIZER = 15,    /* the tokenizer image does not open */
     ART_EXIT_ASSERT = 16,       /* a check of the runtime failed: a bug */
     ART_EXIT_RECORD = 17,       /* the record file cannot be written */
+    ART_EXIT_FLOATS = 18,       /* the cores keep floats in other registers than the program */
     ART_EXIT_TRAP = 47          /* a hart trapped; the trap report is on the console */
 };
 
@@ -62,8 +63,9 @@ void art_platform_record(const void *bytes, uint32_t count);
  * of the file, or of the window that it was loaded into. */
 const void *art_platform_request(uint32_t *bytes);
 
-/* Instructions retired so far by all cores together, 0 where the platform cannot count. */
-uint64_t art_platform_instructions(void);
+/* What a run has taken so far: on the chip cycles of the cluster's clock, on an emulated machine
+ * instructions retired by all cores together, 0 where the platform cannot count. */
+uint64_t art_platform_counter(void);
 
 /* Stop the whole machine. Any core. */
 _Noreturn void art_platform_exit(enum art_exit code);

@@ -202,7 +202,7 @@ const void *art_platform_request(uint32_t *bytes)
     return machine.request;
 }
 
-uint64_t art_platform_instructions(void)
+uint64_t art_platform_counter(void)
 {
     return 0;
 }

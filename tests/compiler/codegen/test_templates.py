@@ -80,7 +80,7 @@ def test_the_network_is_as_reviewed(
 
 
 @pytest.mark.parametrize(
-    "file", ["network.h", "memory_map.h", "link.ld", "machine.cfg", "graph.txt"]
+    "file", ["network.h", "memory_map.h", "link.ld", "siracusa.ld", "machine.cfg", "graph.txt"]
 )
 def test_the_other_files_are_as_reviewed(
     file: str, builds: dict[str, Path], check_golden: Callable[[str, str], None]

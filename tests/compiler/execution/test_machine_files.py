@@ -114,6 +114,6 @@ def test_the_runtime_is_shipped_whole() -> None:
         "runtime/src/generate.c",
         "runtime/src/platform/host.c",
         "runtime/src/platform/qemu_virt/program.S",
-        "runtime/src/platform/qemu_virt/start.S",
+        "runtime/src/platform/qemu_virt/monitor/start.S",
     } <= set(files)
     assert list(files) == sorted(files)

@@ -26,6 +26,8 @@ def put_tool(folder: Path, name: str, script: str) -> None:
         (toolchain.find_host_compiler, "E0702", "gcc libc6-dev"),
         (toolchain.find_cross_compiler, "E0703", "gcc-riscv64-unknown-elf"),
         (toolchain.find_emulator, "E0704", "qemu-system-misc"),
+        (toolchain.find_clang, "E0709", "clang-19"),
+        (toolchain.find_lld, "E0710", "lld-19"),
     ],
 )
 def test_a_missing_tool_is_named_with_its_package(
@@ -70,6 +72,35 @@ def test_the_survey_answers_for_every_tool(tmp_path: Path, monkeypatch: pytest.M
 
     found = toolchain.survey()
 
-    assert list(found) == ["make", "host-compiler", "cross-compiler", "emulator"]
+    assert list(found) == [
+        "make",
+        "host-compiler",
+        "cross-compiler",
+        "emulator",
+        "clang",
+        "linker",
+        "gvsoc",
+    ]
+    assert [role for role in found if toolchain.is_optional(role)] == ["clang", "linker", "gvsoc"]
     assert found["make"] == toolchain.Tool("make", str(tmp_path / "make"), "4.3")
     assert isinstance(found["emulator"], ToolchainError)
+
+
+def test_a_missing_virtual_platform_says_where_it_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ToolchainError, match="gvsoc is not installed") as caught:
+        toolchain.find_virtual_platform()
+    assert caught.value.code == "E0711"
+    assert "TARGETS=siracusa" in caught.value.fix
+
+
+def test_a_virtual_platform_is_not_asked_for_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_tool(tmp_path, "gvsoc", "exit 2")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert toolchain.find_virtual_platform().path == str(tmp_path / "gvsoc")

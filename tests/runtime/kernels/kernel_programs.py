@@ -48,7 +48,9 @@ CASE_WORDS: Final = 2 + CASE_PARAMS + 2 * CASE_ARRAYS + MEMORIES
 
 
 def _sources() -> list[str]:
-    kernels = sorted((RUNTIME / "src" / "kernels").glob("*.c"))
+    """The portable kernels: each X_xpulp.c is a twin of X.c for the chip's cores."""
+    every = sorted((RUNTIME / "src" / "kernels").glob("*.c"))
+    kernels = [path for path in every if not path.stem.endswith("_xpulp")]
     names = ("image.c", "sample.c", "places.c", "transfer/software_transfers.c", "linear/units.c")
     others = [RUNTIME / "src" / name for name in names]
     own = [HERE / "cases.c", HERE / "placed_cases.c"]
@@ -59,8 +61,8 @@ def _includes() -> list[str]:
     return [f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / 'src'}", f"-I{HERE}"]
 
 
-def write_blob(cases: Sequence[Case]) -> bytearray:
-    """The cases as struct test_blob; notes in each case where its arrays lie."""
+def write_blob(cases: Sequence[Case], gap_bytes: int = 0) -> bytearray:
+    """The cases as struct test_blob with a gap behind each array; notes where arrays lie."""
     offset = 4 * (4 + CASE_WORDS * len(cases))
     header = [len(cases), 0, 0, 0]
     arrays: list[tuple[int, bytes]] = []
@@ -72,7 +74,7 @@ def write_blob(cases: Sequence[Case]) -> bytearray:
             offset = -(-offset // ALIGN_BYTES) * ALIGN_BYTES
             offsets[index], sizes[index] = offset, array.nbytes
             arrays.append((offset, array.tobytes()))
-            offset += array.nbytes
+            offset += array.nbytes + gap_bytes
         params = [*case.params, *[0] * (CASE_PARAMS - len(case.params))]
         mask = sum(1 << index for index in case.expected)
         memories = [1 + case.memories.get(memory, -1) for memory in range(MEMORIES)]
@@ -180,7 +182,7 @@ class BareMetal:
     def _library(folder: Path) -> str:
         """What the compiler may call, built as the product builds it."""
         built = str(folder / "freestanding.o")
-        source = str(RUNTIME / "src" / "platform" / "qemu_virt" / "freestanding.c")
+        source = str(RUNTIME / "src" / "platform" / "rv32" / "freestanding.c")
         flags = [*C_FLAGS, *RV32_FLAGS, "-fno-tree-loop-distribute-patterns"]
         subprocess.run([CROSS_GCC, *flags, "-c", source, "-o", built], check=True)
         return built

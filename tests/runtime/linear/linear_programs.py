@@ -99,7 +99,7 @@ class BareMetal:
         elf = folder / "linear.elf"
         link = ["-nostdlib", "-nostartfiles", "-static", "-T", str(START / "bare_metal.ld")]
         own = [str(HERE / "bare_metal.c"), str(START / "start.S")]
-        runtime = ("image.c", "platform/qemu_virt/freestanding.c")
+        runtime = ("image.c", "platform/rv32/freestanding.c")
         files = [*sources(), *(str(RUNTIME / "src" / name) for name in runtime), *own]
         command = ["riscv64-unknown-elf-gcc", *C_FLAGS, *RV32_FLAGS, *link, *INCLUDES]
         subprocess.run([*command, *files, "-lgcc", "-o", str(elf)], check=True)

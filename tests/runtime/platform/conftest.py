@@ -159,6 +159,8 @@ def fake_build(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_firmware(build, Platform.HOST)
     if shutil.which("riscv64-unknown-elf-gcc") is not None:
         build_firmware(build, Platform.QEMU)
+    if shutil.which("clang-19") is not None and shutil.which("ld.lld-19") is not None:
+        build_firmware(build, Platform.QEMU_ZFINX)
     return build
 
 

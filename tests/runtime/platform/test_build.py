@@ -84,7 +84,7 @@ def test_a_program_that_is_too_large_lacks_bytes(own_build: Path) -> None:
 
 @pytest.mark.qemu
 def test_the_monitor_cannot_call_into_the_program(own_build: Path) -> None:
-    console = own_build / "runtime/src/platform/qemu_virt/console.c"
+    console = own_build / "runtime/src/platform/qemu_virt/monitor/console.c"
     console.write_text(
         console.read_text().replace("bytes, count);", "bytes, art_platform_memory_bytes(0));", 1)
     )

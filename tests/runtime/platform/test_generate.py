@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from aretusa.execution.firmware import Platform
 from aretusa.execution.machine import RunOutcome, run_host, run_qemu
 from aretusa.execution.records import StopReason
 from aretusa.execution.request import IdSegment, RunRequest, TextSegment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from conftest import FakeNetwork
@@ -21,14 +23,28 @@ HELLO = [ord(c) - 31 for c in "Hello"]
 MACHINES = [
     pytest.param("host", id="host"),
     pytest.param("qemu", id="qemu", marks=pytest.mark.qemu),
+    pytest.param("qemu-zfinx", id="qemu-zfinx", marks=pytest.mark.zfinx),
 ]
 pytestmark = pytest.mark.usefixtures("tools")
 
 
-def run(machine: str, build: Path, request: RunRequest, cores: int = 8) -> RunOutcome:
+def run(
+    machine: str,
+    build: Path,
+    request: RunRequest,
+    cores: int = 8,
+    on_text: Callable[[bytes], None] | None = None,
+) -> RunOutcome:
     if machine == "host":
-        return run_host(build, request, threads=cores, timeout_s=60)
-    return run_qemu(build, request, harts=cores, timeout_s=60)
+        return run_host(build, request, on_text=on_text, threads=cores, timeout_s=60)
+    return run_qemu(
+        build,
+        request,
+        on_text=on_text,
+        harts=cores,
+        platform=Platform(machine),
+        timeout_s=60,
+    )
 
 
 def hello(max_new_tokens: int = 20, **options: object) -> RunRequest:
@@ -102,9 +118,7 @@ def test_text_comes_before_the_end(
             raise Enough
 
     with pytest.raises(Enough):
-        (run_host if machine == "host" else run_qemu)(
-            fake_build, request, on_text=listen, timeout_s=60
-        )
+        run(machine, fake_build, request, on_text=listen)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -219,11 +233,11 @@ def test_the_seed_decides_what_is_drawn(machine: str, fake_build: Path) -> None:
     assert draw(1) != draw(1 << 40)
 
 
-@pytest.mark.qemu
-def test_host_and_qemu_draw_the_same(fake_build: Path) -> None:
+@pytest.mark.parametrize("machine", MACHINES[1:])
+def test_host_and_qemu_draw_the_same(machine: str, fake_build: Path) -> None:
     request = hello(30, temperature=0.8, top_p=0.95, seed=12345, logits=True)
     host = run_host(fake_build, request)
-    qemu = run_qemu(fake_build, request)
+    qemu = run(machine, fake_build, request)
 
     assert chosen(host) == chosen(qemu)
     assert host.console == qemu.console

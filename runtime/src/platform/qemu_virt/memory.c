@@ -30,7 +30,7 @@ const void *art_platform_request(uint32_t *bytes)
     return (const void *)(uintptr_t)ART_REQUEST_BASE;
 }
 
-uint64_t art_platform_instructions(void)
+uint64_t art_platform_counter(void)
 {
     uint32_t high = 0;
     uint32_t low = 0;

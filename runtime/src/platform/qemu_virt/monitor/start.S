@@ -1,5 +1,5 @@
 /* Every hart starts here in machine mode; the ELF entry is not consulted. */
-#include "calls.h"
+#include "../calls.h"
 #include "memory_map.h"
 
 #define STACK_BYTES 1024
