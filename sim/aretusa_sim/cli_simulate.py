@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -11,10 +12,12 @@ from rich.console import Console
 from aretusa.cli_options import Bits, Debug, Json, Quiet  # noqa: TC001 - typer reads them
 from aretusa.errors import UsageError
 from aretusa.options import CompileOptions
+from aretusa_sim.advice import DEFAULT_SECONDS, advise
 from aretusa_sim.csv_tables import write_csv
 from aretusa_sim.estimation import estimate
 from aretusa_sim.generation import DEFAULT_NEW_TOKENS, DEFAULT_PROMPT, run
 from aretusa_sim.perfetto import write_trace
+from aretusa_sim.plots_files import check_matplotlib, draw_plots
 from aretusa_sim.progress import progress_bar
 from aretusa_sim.terminal import print_simulation
 
@@ -40,8 +43,15 @@ Chunk = Annotated[OptionalInt, typer.Option(help="Tokens of a prefill step of an
 TargetOption = Annotated[str, typer.Option(help="Built-in target or a target file.")]
 Csv = Annotated[OptionalPath, typer.Option("--csv", help="Directory for tables.")]
 Trace = Annotated[OptionalPath, typer.Option("--trace", help="File for Perfetto.")]
+Plots = Annotated[OptionalPath, typer.Option("--plots", help="Directory for plots.")]
 NoContention = Annotated[
     bool, typer.Option("--no-contention", help="Let cores never wait for each other's banks.")
+]
+IsAdvised = Annotated[
+    bool, typer.Option("--advice", help="Say what bounds a token, and try what would help.")
+]
+AdviceSeconds = Annotated[
+    float, typer.Option(min=0, help="After so long no further change is tried.")
 ]
 
 
@@ -58,7 +68,10 @@ def simulate_command(
     target: TargetOption = "siracusa",
     csv: Csv = None,
     trace: Trace = None,
+    plots: Plots = None,
     no_contention: NoContention = False,
+    is_advised: IsAdvised = False,
+    advice_seconds: AdviceSeconds = DEFAULT_SECONDS,
     quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -68,6 +81,8 @@ def simulate_command(
     Example: aretusa simulate build/tiny-orator --prompt "The President shall"
     """
     del debug
+    if plots is not None:
+        check_matplotlib()
     with progress_bar("simulating tokens", is_quiet=quiet or as_json) as progress:
         if is_estimate:
             done: Estimate | Simulation = estimate(
@@ -90,8 +105,21 @@ def simulate_command(
                 has_intervals=trace is not None,
                 progress=progress,
             )
+    if is_advised:
+        done = _advised(done, advice_seconds, is_quiet=quiet or as_json)
     _write(done, csv, trace)
+    if plots is not None:
+        with progress_bar("timing positions", is_quiet=quiet or as_json) as progress:
+            draw_plots(plots, done, progress)
     _print(done, prompt, as_json=as_json)
+
+
+def _advised(
+    done: Estimate | Simulation, seconds: float, *, is_quiet: bool
+) -> Estimate | Simulation:
+    with progress_bar("trying changes", is_quiet=is_quiet) as progress:
+        advice = advise(done, seconds=seconds, progress=progress)
+    return replace(done, result=done.result.model_copy(update={"advice": advice}))
 
 
 def _write(done: Estimate | Simulation, csv: Path | None, trace: Path | None) -> None:

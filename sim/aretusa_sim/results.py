@@ -13,6 +13,7 @@ from pydantic import Field
 
 from aretusa.manifest import SCHEMA_VERSION, Record
 from aretusa.version import TOOL
+from aretusa_sim.advice_results import AdviceResult  # noqa: TC001 - pydantic reads it
 from aretusa_sim.energy_results import (  # noqa: TC001 - pydantic reads them
     EnergyConstant,
     EnergyRange,
@@ -160,6 +161,7 @@ class SimulationResult(Record):
     limits: LimitsResult = Field(description="how near ops and phases come to what the chip could")
     epochs: list[str] = Field(description="labels of the schedule's epochs")
     occupancy: list[OccupancyResult] = Field(description="of every memory")
+    advice: AdviceResult | None = Field(default=None, description="null if it was not asked for")
     energy_constants: list[EnergyConstant] = Field(description="of the target")
     notes: list[str] = Field(description="what is approximated")
 

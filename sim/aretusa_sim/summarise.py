@@ -184,15 +184,7 @@ def _op(info: OpInfo, row: RowTiming, energy: EnergyResult) -> OpResult:
         memory=None if info.memory is None else info.memory.key,
         bits=info.bits,
         tile_rows=info.tile_rows,
-        macs=[
-            MacCount(
-                unit=unit.key,
-                mode=info.mode if unit is Unit.ENGINE else None,
-                bits=bits,
-                count=count,
-            )
-            for (unit, bits), count in sorted(activity.macs.items())
-        ],
+        macs=[_macs(info, *one) for one in sorted(activity.macs.items())],
         cycles=row.cycles,
         working_cycles=row.working,
         giving_cycles=row.giving,
@@ -215,6 +207,12 @@ def _op(info: OpInfo, row: RowTiming, energy: EnergyResult) -> OpResult:
         bound=bound.key,
         energy=energy,
     )
+
+
+def _macs(info: OpInfo, key: tuple[Unit, int], count: int) -> MacCount:
+    unit, bits = key
+    mode = info.mode if unit is Unit.ENGINE else None
+    return MacCount(unit=unit.key, mode=mode, bits=bits, count=count)
 
 
 def _stalls(row: RowTiming) -> StallResult:

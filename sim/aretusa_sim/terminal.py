@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aretusa.report.numbers import bytes_text, count_text, percent_text, rate_text
+from aretusa_sim.terminal_advice import print_advice
 from aretusa_sim.terminal_energy import energy_line, energy_table, energy_text
 from aretusa_sim.terminal_limits import limits_table
 
@@ -36,6 +37,9 @@ def print_simulation(result: SimulationResult, console: Console) -> None:
     console.print()
     console.print(limits_table(result, shown))
     console.print()
+    if result.advice is not None:
+        print_advice(result.advice, console)
+        console.print()
     for note in result.notes:
         console.print(Text(f"note: {note}"))
 

@@ -103,3 +103,18 @@ def test_the_command_takes_a_clock(tmp_path: Path) -> None:
 )
 def test_energies_have_three_digits(microjoules: float, text: str) -> None:
     assert energy_text(microjoules) == text
+
+
+def test_the_command_gives_advice_where_it_is_asked_for() -> None:
+    asked = _asked("--prefill", "4", "--max-new-tokens", "2")
+    code, text = _command(*asked, "--json", "--advice", "--advice-seconds", "0")
+    assert code == 0
+    advice = SimulationResult.model_validate_json(text).advice
+    assert advice is not None
+    assert advice.changes == []
+    assert advice.untried
+    code, text = _command(*asked, "--advice", "--advice-seconds", "0")
+    assert code == 0
+    assert "bound: the cores compute" in text
+    assert "not tried, the time was up" in text
+    assert SimulationResult.model_validate_json(_command(*asked, "--json")[1]).advice is None

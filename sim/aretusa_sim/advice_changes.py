@@ -1,0 +1,219 @@
+"""Changes that are worth a try: each turns a request for a plan into another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from aretusa.ir import ops
+from aretusa.ir.types import DenseType
+from aretusa.memory.contents import RegionKind
+from aretusa.options import MOST_CHUNK
+from aretusa.planning import workspace_bytes
+from aretusa.quantization.schemes import CHANNEL
+from aretusa.report.numbers import bytes_text, percent_text
+from aretusa.schedule.roll import weight_role
+from aretusa.target.description import MemoryId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aretusa.ir.graph import Graph
+    from aretusa.plan.make import Request
+    from aretusa.trace.listing import Listing
+    from aretusa_sim.results import OpResult, PhaseResult
+
+ROLES: Final = 4  # linear layers that are tried one by one, those that take most first
+# The next width that is worth a try: N-EUREKA takes any, the cores have nibbles or bytes.
+FEWER_BITS: Final = {8: 4, 7: 4, 6: 4, 5: 4, 4: 3, 3: 2}
+LEAST_CONTEXT: Final = 32
+LINK_FACTORS: Final = (2, 4)
+ENDING: Final = ".weight"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A change and the request that it leads to."""
+
+    what: str
+    why: str
+    how: str
+    request: Request
+    changes_answers: bool = False
+
+
+def attempts(listed: Listing, request: Request, phase: PhaseResult) -> list[Attempt]:
+    """What is likely to help most comes first. `phase` is the one that tells what takes time."""
+    return [
+        *_narrower(request, phase),
+        *_one_scale(request),
+        *_faster_link(request, phase),
+        *_shorter_context(listed, request),
+        *_longer_steps(listed, request),
+        *_planned_anew(listed, request),
+    ]
+
+
+def fresh_graph(graph: Graph) -> Graph:
+    """The graph before anything was decided about engines."""
+    return graph.with_ops(
+        [
+            replace(op, engine=None, engine_rows=None) if isinstance(op, ops.Linear) else op
+            for op in graph.ops
+        ]
+    )
+
+
+def _narrower(request: Request, phase: PhaseResult) -> Iterator[Attempt]:
+    """All layers with fewer bits, then single roles."""
+    roles = _linear_roles(phase)
+    in_layers = {weight_role(op.weight) for op in _linears(request.graph) if op.layer is not None}
+    widest = max((ours[0].bits for role, ours in roles.items() if role in in_layers), default=0)
+    if len(in_layers) > 1 and widest in FEWER_BITS:
+        bits = FEWER_BITS[widest]
+        cycles = sum(op.cycles for role in roles.keys() & in_layers for op in roles[role])
+        yield Attempt(
+            what=f"{bits} bits for all layers",
+            why=f"their matrices take {percent_text(cycles, phase.cycles)} of the time",
+            how=f"--bits {bits}",
+            request=_with_bits(request, lambda role: role in in_layers, bits),
+            changes_answers=True,
+        )
+    for role, own in list(roles.items())[:ROLES]:
+        old = own[0].bits
+        if old not in FEWER_BITS:
+            continue
+        bits = FEWER_BITS[old]
+        match = f"model.layers.*.{role}" if role in in_layers else role
+        share = percent_text(sum(op.cycles for op in own), phase.cycles)
+        yield Attempt(
+            what=f"{bits} bits for {role.removesuffix(ENDING)}",
+            why=f"with {old} bits it takes {share} of the time",
+            how=f'rule of a policy: match = "{match}", weights = "w{bits}"',
+            request=_with_bits(request, role.__eq__, bits),
+            changes_answers=True,
+        )
+
+
+def _linear_roles(phase: PhaseResult) -> dict[str, list[OpResult]]:
+    """Linear layers by role, those that take most first."""
+    found: dict[str, list[OpResult]] = {}
+    for op in phase.ops:
+        if op.op == "linear":
+            found.setdefault(op.name + ENDING, []).append(op)
+    ordered = sorted(found.items(), key=lambda item: -sum(op.cycles for op in item[1]))
+    return dict(ordered)
+
+
+def _linears(graph: Graph) -> Iterator[ops.Linear]:
+    return (op for op in graph.ops if isinstance(op, ops.Linear))
+
+
+def _with_bits(request: Request, is_meant: Callable[[str], bool], bits: int) -> Request:
+    """One scale per row, as `--bits` has it; matrices that are narrower stay."""
+
+    def changed(kind: DenseType) -> DenseType:
+        return replace(kind, bits=bits, group=CHANNEL, zero=0, has_minimum=False)
+
+    return _with_types(
+        request, changed, lambda name, kind: is_meant(weight_role(name)) and kind.bits > bits
+    )
+
+
+def _with_types(
+    request: Request,
+    changed: Callable[[DenseType], DenseType],
+    is_meant: Callable[[str, DenseType], bool],
+) -> Request:
+    weights = tuple(
+        replace(weight, type=changed(weight.type))
+        if isinstance(weight.type, DenseType) and is_meant(weight.name, weight.type)
+        else weight
+        for weight in request.graph.weights
+    )
+    return replace(request, graph=replace(request.graph, weights=weights))
+
+
+def _one_scale(request: Request) -> Iterator[Attempt]:
+    grouped = [
+        weight
+        for weight in request.graph.weights
+        if isinstance(weight.type, DenseType) and weight.type.groups > 1
+    ]
+    if grouped:
+        yield Attempt(
+            what="one scale per row instead of one per group",
+            why=f"{len(grouped)} matrices have groups: each group is a sum of its own",
+            how="--weights w4 instead of w4g64, or a rule of a policy",
+            request=_with_types(
+                request,
+                lambda kind: replace(kind, group=CHANNEL, zero=0, has_minimum=False),
+                lambda _, kind: kind.groups > 1,
+            ),
+            changes_answers=True,
+        )
+
+
+def _faster_link(request: Request, phase: PhaseResult) -> Iterator[Attempt]:
+    link = next(unit for unit in phase.units if unit.unit == "off-chip")
+    if not link.moved_bytes or not phase.tokens:
+        return
+    size = bytes_text(link.moved_bytes // phase.tokens)
+    for factor in LINK_FACTORS:
+        clock = request.target.clock
+        hertz = factor * clock.peripheral_hz
+        target = replace(request.target, clock=replace(clock, peripheral_hz=hertz))
+        yield Attempt(
+            what=f"the off-chip link at {hertz / 1e6:g} MHz",
+            why=f"it moves {size} a token and is busy in "
+            f"{percent_text(link.busy_cycles, phase.cycles)} of the time",
+            how=f"clock.peripheral_hz = {hertz} in a target file, if the board allows it",
+            request=replace(request, target=target),
+        )
+
+
+def _shorter_context(listed: Listing, request: Request) -> Iterator[Attempt]:
+    """A cache that is smaller lies nearer; only as short as the request allows."""
+    goal, context = request.goal, listed.graph.context
+    half = context // 2
+    if half < max(LEAST_CONTEXT, goal.prefill_tokens + goal.decode_tokens):
+        return
+    caches = [region for region in listed.regions if region.kind is RegionKind.CACHE]
+    far = sum(region.size_bytes for region in caches if region.memory is not MemoryId.L1)
+    yield Attempt(
+        what=f"a context of {half} positions",
+        why=f"{bytes_text(far)} of caches lie outside of L1 and take room from weights",
+        how=f"--context {half}",
+        request=replace(
+            request,
+            graph=replace(request.graph, context=half),
+            workspace_bytes=workspace_bytes(half),
+        ),
+    )
+
+
+def _planned_anew(listed: Listing, request: Request) -> Iterator[Attempt]:
+    """Of use where an engine or a chunk was asked for, or an older planner made the build."""
+    chunks = tuple(
+        chunk
+        for shift in range(MOST_CHUNK.bit_length())
+        if (chunk := MOST_CHUNK >> shift) <= listed.graph.context
+    )
+    yield Attempt(
+        what="the planner's own engines and chunk",
+        why=f"steps have {listed.graph.chunk_max} tokens now",
+        how="neither --engine nor --chunk",
+        request=replace(request, engine=None, chunks=chunks),
+    )
+
+
+def _longer_steps(listed: Listing, request: Request) -> Iterator[Attempt]:
+    chunk = 2 * listed.graph.chunk_max
+    if chunk > min(MOST_CHUNK, listed.graph.context) or chunk > request.goal.prefill_tokens:
+        return
+    yield Attempt(
+        what=f"steps of {chunk} tokens in prefill",
+        why="weights are read once for all tokens of a step",
+        how=f"--chunk {chunk}",
+        request=replace(request, chunks=(chunk,)),
+    )
