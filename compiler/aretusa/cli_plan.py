@@ -1,4 +1,4 @@
-"""The commands `plan` and `report`."""
+"""The command `plan`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
-from aretusa.cli_options import Bits, Build, Debug, EngineChoice, Json, Policy, answer
+from aretusa.cli_options import Bits, Debug, EngineChoice, Json, Policy
 from aretusa.errors import ExitCode
 from aretusa.options import DEFAULT_WEIGHTS, CompileOptions
 from aretusa.ui_plan import print_plan
 from aretusa.verbs.plan import PlanRequest, plan_model
-from aretusa.verbs.report import report_build
 
 ModelOrConfig = Annotated[
     Path, typer.Argument(help="Hugging Face directory, GGUF file, or a config.json alone.")
@@ -76,22 +75,3 @@ def plan_command(
         print_plan(report, Console())
     if not report.fits:
         raise typer.Exit(int(ExitCode.CAPACITY))
-
-
-def report_command(
-    build: Build,
-    output: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--output-dir", "-o", help="Directory for the files; BUILD/report."),
-    ] = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Write the plan of a build as a page for the browser, as JSON and as CSV.
-
-    Example: aretusa report build/tiny-orator
-    """
-    del debug
-    result = report_build(build, output)
-    lines = [f"{result.directory}/{name}" for name in result.files]
-    answer(result, lines, as_json=as_json)

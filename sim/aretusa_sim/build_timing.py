@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aretusa.plan_results import PlanReport
+    from aretusa.trace.listing import Listing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +44,17 @@ class Length:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedBuild:
+    """The time of a build's program, and the numbers of the program."""
+
+    result: SimulationResult
+    listing: Listing
+
+
 def time_build(
     build: Path, length: Length, progress: Callable[[int, int], None] | None = None
-) -> SimulationResult:
+) -> TimedBuild:
     """Cycles do not depend on which tokens they are: none are generated."""
     program = Program.open(build)
     listing = with_clock(built_listing(program), length.clock_hz)
@@ -54,4 +63,5 @@ def time_build(
     simulator = Simulator(listing, has_contention=length.has_contention)
     prefill, decode = time_steps(simulator, goal, options.chunk, progress)
     summary = built_summary(program, listing, has_contention=length.has_contention)
-    return summarise(listing, summary, prefill, decode, Tokens())
+    result = summarise(listing, summary, prefill, decode, Tokens())
+    return TimedBuild(result=result, listing=listing)

@@ -61,7 +61,7 @@ def _timed(
     assert isinstance(build, Path), "what is no path is a result"
     if isinstance(other, PlanReport):
         return read_plan(build)
-    return time_build(build, length.like(other), progress)
+    return time_build(build, length.like(other), progress).result
 
 
 def read_result(path: Path) -> Result:

@@ -12,6 +12,7 @@ from plan_reports import hostile_report, plan_report, short_report
 
 from aretusa.report.numbers import bytes_text, percent_text
 from aretusa.report.page import report_page
+from aretusa.report.pictures import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,6 +144,24 @@ def test_the_policy_refuses_a_foreign_script(browser: str, tmp_path: Path) -> No
     path.write_text(text.replace("const plan =", "const  plan ="))
     changed = load(browser, path)
     assert "data-ready" not in changed.find("html")[0].attributes
+
+
+def test_pictures_of_a_simulation_are_shown(browser: str, tmp_path: Path) -> None:
+    """As images: what a drawing holds cannot run, and asks for nothing."""
+    drawing = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30">'
+        "<style>rect{fill:#0072b2}</style><script>document.title = 'x'</script>"
+        '<rect width="40" height="30" style="stroke:#000"/></svg>'
+    )
+    picture = Picture(name="square", title="A square", caption="It is blue.", svg=drawing)
+    path = tmp_path / "report.html"
+    path.write_text(report_page(plan_report(1), [picture]), "utf-8")
+    page = load(browser, path)
+    check_drawn(page)
+    (image,) = page.find("img", "simulation")
+    assert image.attributes["alt"] == "A square"
+    assert page.find("title")[0].text == "Plan of tiny-orator for siracusa"
+    assert "It is blue." in page.by_id("simulation").text
 
 
 def test_a_picture_is_taken(browser: str, tmp_path: Path) -> None:

@@ -21,7 +21,10 @@ from aretusa.report.numbers import bytes_text, count_text, memory_text
 from aretusa.resources import templates_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aretusa.plan_results import PlanReport
+    from aretusa.report.pictures import Picture
 
 _TEMPLATE: Final = "report.html.j2"
 _STYLES: Final = ("page.css", "charts.css")
@@ -41,8 +44,8 @@ _SCRIPTS: Final = (
 )
 
 
-def report_page(report: PlanReport) -> str:
-    """The whole page."""
+def report_page(report: PlanReport, pictures: Sequence[Picture] = ()) -> str:
+    """The whole page. Pictures are images, in which nothing runs and from which nothing loads."""
     environment = Environment(
         loader=FileSystemLoader(templates_dir()),
         undefined=StrictUndefined,
@@ -58,6 +61,7 @@ def report_page(report: PlanReport) -> str:
     return environment.get_template(_TEMPLATE).render(
         report=report,
         cards=cards(report),
+        pictures=pictures,
         policy=_policy(style, script),
         style=_inline(style),
         script=_inline(script),

@@ -14,7 +14,10 @@ from aretusa.report.tables import layers_csv, regions_csv, tiers_csv
 from aretusa.results import ReportResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from aretusa.report.pictures import Picture
 
 PAGE: Final = "report.html"
 DOCUMENT: Final = "report.json"
@@ -35,12 +38,17 @@ def read_plan(build: Path) -> PlanReport:
         ) from problem
 
 
-def report_build(build: Path, output: Path | None = None) -> ReportResult:
-    """Write page, document and tables, into the build unless `output` names another directory."""
+def report_build(
+    build: Path, output: Path | None = None, pictures: Sequence[Picture] = ()
+) -> ReportResult:
+    """Write page, document and tables, into the build unless `output` names another directory.
+
+    `pictures` become part of the page.
+    """
     report = read_plan(build)
     directory = build / "report" if output is None else output
     texts = {
-        PAGE: report_page(report),
+        PAGE: report_page(report, pictures),
         DOCUMENT: report.model_dump_json(indent=1) + "\n",
         "layers.csv": layers_csv(report),
         "regions.csv": regions_csv(report),

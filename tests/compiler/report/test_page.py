@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from hashlib import sha256
 from html import unescape
 from html.parser import HTMLParser
@@ -15,6 +15,7 @@ from plan_reports import hostile_report, plan_report, short_report
 from aretusa.plan_results import PlanReport
 from aretusa.report.cards import cards
 from aretusa.report.page import report_page
+from aretusa.report.pictures import Picture
 
 NASTY = "</script><!--<script>]]>&amp;'\"<img src=x onerror=alert(1)>\u2028{{ 7 * 7 }}{% raw %}"
 FITTING = ["Parameters", "Decode", "Prefill", "Off-chip traffic", "Images", "Placement"]
@@ -77,6 +78,20 @@ def test_no_name_leaves_its_place(name: str) -> None:
     assert json.loads(data_of(page))["model"]["name"] == name
     usual = [tag for tag, _ in Tags(report_page(hostile_report("usual"))).found]
     assert [tag for tag, _ in Tags(page).found] == usual
+
+
+def test_pictures_are_images_in_the_page() -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    picture = Picture(name="nasty", title=NASTY, caption=NASTY, svg=svg)
+    page = report_page(plan_report(), [picture, picture])
+    images = [attributes for tag, attributes in Tags(page).found if tag == "img"]
+    assert [image["alt"] for image in images] == [NASTY, NASTY]
+    kind, _, data = (images[0]["src"] or "").partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert b64decode(data).decode() == svg
+    assert "alert" not in data
+    scripts = [tag for tag, _ in Tags(page).found if tag == "script"]
+    assert len(scripts) == 2  # the plan's data and the page's own
 
 
 def test_a_fitting_plan_has_its_figures() -> None:
