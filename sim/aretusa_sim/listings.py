@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from aretusa.manifest import TARGET_FILE
 from aretusa.memory.body import bodies
 from aretusa.memory.contents import TOKENIZER, WORKSPACE, RegionKind
-from aretusa.memory.plan import MemoryPlan, Region
+from aretusa.memory.plan import Region
 from aretusa.memory.working_set import Ring, WorkingSet
 from aretusa.schedule.roll import roll
 from aretusa.target.description import MemoryId
 from aretusa.target.load import load_target
-from aretusa.trace.listing import listing
+from aretusa.trace.listing import listing_of
 
 if TYPE_CHECKING:
-    from aretusa.ir.graph import Graph
     from aretusa.manifest import Manifest, RegionRecord, RingRecord
-    from aretusa.memory.body import Body
-    from aretusa.plan.make import Plan
     from aretusa.program import Program
-    from aretusa.schedule.roll import RolledGraph
-    from aretusa.target.description import Target
     from aretusa.trace.listing import Listing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """What a listing takes from the request of a plan."""
-
-    target: Target
-    tokenizer_bytes: int
-    workspace_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Decided:
-    """What it takes from a plan."""
-
-    request: _Asked
-    graph: Graph
-    rolled: RolledGraph
-    bodies: tuple[Body, ...]
-    memory: MemoryPlan
-    working: WorkingSet
 
 
 def built_listing(program: Program) -> Listing:
@@ -54,19 +28,16 @@ def built_listing(program: Program) -> Listing:
     working, rolled = _working(manifest), roll(graph)
     regions = tuple(map(_region, manifest.regions))
     sizes = {region.name: region.size_bytes for region in regions}
-    decided = _Decided(
-        request=_Asked(
-            target=target,
-            tokenizer_bytes=sizes.get(TOKENIZER, 0),
-            workspace_bytes=sizes.get(WORKSPACE, 0),
-        ),
+    return listing_of(
+        target=target,
         graph=graph,
-        rolled=rolled,
-        bodies=tuple(bodies(graph, rolled, working, is_unsigned=not target.has_signed_input)),
-        memory=MemoryPlan(target=target, working=working, regions=regions),
+        bodies=bodies(graph, rolled, working, is_unsigned=not target.has_signed_input),
+        order=rolled.order,
+        regions=regions,
         working=working,
+        tokenizer_bytes=sizes.get(TOKENIZER, 0),
+        workspace_bytes=sizes.get(WORKSPACE, 0),
     )
-    return listing(cast("Plan", decided))
 
 
 def with_clock(listed: Listing, clock_hz: int | None) -> Listing:

@@ -16,7 +16,7 @@ from aretusa.schedule.roll import layer_cache, layer_weight
 from aretusa.trace.layouts import EngineRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from aretusa.ir.graph import Graph
     from aretusa.ir.ops import Op
@@ -145,20 +145,42 @@ class Listing:
 
 def listing(plan: Plan) -> Listing:
     """The numbers of a plan."""
-    return Listing(
-        target=plan.request.target,
+    request = plan.request
+    return listing_of(
+        target=request.target,
         graph=plan.graph,
-        parts=tuple(map(_part, plan.bodies)),
+        bodies=plan.bodies,
         order=plan.rolled.order,
         regions=plan.memory.regions,
         working=plan.working,
-        tokenizer_bytes=plan.request.tokenizer_bytes,
-        workspace_bytes=plan.request.workspace_bytes,
-        band_rows={
-            name: piece.band_rows
-            for name, piece in engine_pieces(plan.graph).items()
-            if piece.band_rows
-        },
+        tokenizer_bytes=request.tokenizer_bytes,
+        workspace_bytes=request.workspace_bytes,
+    )
+
+
+def listing_of(
+    *,
+    target: Target,
+    graph: Graph,
+    bodies: Iterable[Body],
+    order: tuple[tuple[int, int], ...],
+    regions: tuple[Region, ...],
+    working: WorkingSet,
+    tokenizer_bytes: int,
+    workspace_bytes: int,
+) -> Listing:
+    """The numbers of what a plan decided, wherever that is known from."""
+    pieces = engine_pieces(graph)
+    return Listing(
+        target=target,
+        graph=graph,
+        parts=tuple(map(_part, bodies)),
+        order=order,
+        regions=regions,
+        working=working,
+        tokenizer_bytes=tokenizer_bytes,
+        workspace_bytes=workspace_bytes,
+        band_rows={name: piece.band_rows for name, piece in pieces.items() if piece.band_rows},
     )
 
 
