@@ -10,8 +10,9 @@ from aretusa.plan.goal import Goal
 from aretusa.plan.make import Request, make_plan
 from aretusa.report.numbers import bytes_text, count_text, percent_text
 from aretusa.trace.listing import listing
-from aretusa_sim.advice_changes import attempts, fresh_graph
+from aretusa_sim.advice_changes import attempts
 from aretusa_sim.advice_cost import cost_of, request_cycles, token_position
+from aretusa_sim.advice_graphs import fresh_graph
 from aretusa_sim.advice_results import AdviceResult, Candidate, Change
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from aretusa.ir.types import DenseType
 from aretusa.memory.contents import RegionKind
 from aretusa.options import MOST_CHUNK
 from aretusa.planning import workspace_bytes
-from aretusa.quantization.schemes import CHANNEL
 from aretusa.report.numbers import bytes_text, percent_text
 from aretusa.schedule.roll import weight_role
 from aretusa.target.description import MemoryId
+from aretusa_sim.advice_graphs import with_types, without_last_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,20 +48,11 @@ def attempts(listed: Listing, request: Request, phase: PhaseResult) -> list[Atte
         *_narrower(request, phase),
         *_one_scale(request),
         *_faster_link(request, phase),
+        *_fewer_layers(request),
         *_shorter_context(listed, request),
         *_longer_steps(listed, request),
         *_planned_anew(listed, request),
     ]
-
-
-def fresh_graph(graph: Graph) -> Graph:
-    """The graph before anything was decided about engines."""
-    return graph.with_ops(
-        [
-            replace(op, engine=None, engine_rows=None) if isinstance(op, ops.Linear) else op
-            for op in graph.ops
-        ]
-    )
 
 
 def _narrower(request: Request, phase: PhaseResult) -> Iterator[Attempt]:
@@ -111,27 +102,16 @@ def _linears(graph: Graph) -> Iterator[ops.Linear]:
 
 def _with_bits(request: Request, is_meant: Callable[[str], bool], bits: int) -> Request:
     """One scale per row, as `--bits` has it; matrices that are narrower stay."""
-
-    def changed(kind: DenseType) -> DenseType:
-        return replace(kind, bits=bits, group=CHANNEL, zero=0, has_minimum=False)
-
-    return _with_types(
-        request, changed, lambda name, kind: is_meant(weight_role(name)) and kind.bits > bits
+    graph = with_types(
+        request.graph,
+        lambda name, kind: is_meant(weight_role(name)) and kind.bits > bits,
+        lambda kind: _per_row(kind, bits),
     )
+    return replace(request, graph=graph)
 
 
-def _with_types(
-    request: Request,
-    changed: Callable[[DenseType], DenseType],
-    is_meant: Callable[[str, DenseType], bool],
-) -> Request:
-    weights = tuple(
-        replace(weight, type=changed(weight.type))
-        if isinstance(weight.type, DenseType) and is_meant(weight.name, weight.type)
-        else weight
-        for weight in request.graph.weights
-    )
-    return replace(request, graph=replace(request.graph, weights=weights))
+def _per_row(kind: DenseType, bits: int) -> DenseType:
+    return DenseType(rows=kind.rows, depth=kind.depth, bits=bits)
 
 
 def _one_scale(request: Request) -> Iterator[Attempt]:
@@ -145,11 +125,27 @@ def _one_scale(request: Request) -> Iterator[Attempt]:
             what="one scale per row instead of one per group",
             why=f"{len(grouped)} matrices have groups: each group is a sum of its own",
             how="--weights w4 instead of w4g64, or a rule of a policy",
-            request=_with_types(
+            request=replace(
                 request,
-                lambda kind: replace(kind, group=CHANNEL, zero=0, has_minimum=False),
-                lambda _, kind: kind.groups > 1,
+                graph=with_types(
+                    request.graph,
+                    lambda _, kind: kind.groups > 1,
+                    lambda kind: _per_row(kind, kind.bits),
+                ),
             ),
+            changes_answers=True,
+        )
+
+
+def _fewer_layers(request: Request) -> Iterator[Attempt]:
+    graph = without_last_layer(request.graph)
+    if graph is not None:
+        layers = len({op.layer for op in request.graph.ops if op.layer is not None})
+        yield Attempt(
+            what="one layer fewer",
+            why=f"each of the {layers} layers takes about as long as another",
+            how="compression of the depth, then training",
+            request=replace(request, graph=graph),
             changes_answers=True,
         )
 

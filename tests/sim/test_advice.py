@@ -20,8 +20,9 @@ from aretusa.plan.make import make_plan
 from aretusa.target.load import load_target
 from aretusa.target.save import target_text
 from aretusa.trace.listing import listing
-from aretusa_sim.advice_changes import attempts, fresh_graph
+from aretusa_sim.advice_changes import attempts
 from aretusa_sim.advice_cost import cost_of, request_cycles
+from aretusa_sim.advice_graphs import fresh_graph
 from aretusa_sim.terminal_advice import print_advice
 
 if TYPE_CHECKING:
@@ -51,11 +52,17 @@ def _tight(path: Path, factor: int = 1) -> str:
 
 
 def _estimate(
-    folder: Path, target: str, *, bits: int = 8, context: int = 64, chunk: int = 8
+    folder: Path,
+    target: str,
+    *,
+    model: str = "model",
+    bits: int = 8,
+    context: int = 64,
+    chunk: int = 8,
 ) -> Estimate:
     options = CompileOptions(bits=bits, context=context, chunk=chunk, target=target)
     return sim.estimate(
-        folder / "model",
+        folder / model,
         options=options,
         prefill_tokens=GOAL.prefill_tokens,
         decode_tokens=GOAL.decode_tokens,
@@ -135,6 +142,21 @@ def test_a_faster_link_buys_what_another_target_says(folder: Path, advice: Advic
     assert change.request_share < 0.8
 
 
+def test_one_layer_fewer_buys_what_a_smaller_model_says(folder: Path, advice: AdviceResult) -> None:
+    config = runnable_config(ffn_size=1024)
+    write_model(folder / "smaller", replace(config, layers=config.layers - 1))
+    other = _estimate(folder, str(folder / "tight.toml"), model="smaller")
+    change = _named(advice, "one layer fewer")
+    assert change.after == cost_of(other.listing, GOAL, has_contention=True)
+
+
+def test_a_model_of_one_layer_keeps_it(folder: Path) -> None:
+    write_model(folder / "single", runnable_config(layers=1))
+    done = _estimate(folder, "siracusa", model="single")
+    wanted = attempts(done.listing, done.plan.request, done.result.phase("decode"))
+    assert "one layer fewer" not in {attempt.what for attempt in wanted}
+
+
 def test_changes_that_help_most_come_first_and_say_how(advice: AdviceResult) -> None:
     shares = [change.request_share for change in advice.changes if change.request_share]
     assert shares == sorted(shares)
@@ -144,7 +166,7 @@ def test_changes_that_help_most_come_first_and_say_how(advice: AdviceResult) -> 
         assert change.request_share == pytest.approx(
             request_cycles(change.after, GOAL) / request_cycles(advice.before, GOAL)
         )
-        assert change.changes_answers is ("bits" in change.what)
+        assert change.changes_answers is ("bits" in change.what or "layer fewer" in change.what)
         assert change.why
         assert change.how
 
