@@ -214,6 +214,10 @@ fuzz: setup ## The property tests with many more random examples
 bench: setup smollm2 ## Measure, and write docs/benchmarks.md
 	@$(PY) benchmarks/run.py --output docs/benchmarks.md
 
+.PHONY: calibration
+calibration: setup ## Put published figures beside ours, and write the tables of docs/simulator.md
+	@$(PY) benchmarks/calibration.py --write
+
 .PHONY: picture
 picture: browser $(DEMO).compiled ## Take the picture of the report that the documents show
 	@$(ARETUSA) report $(DEMO) > /dev/null
