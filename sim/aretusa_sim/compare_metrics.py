@@ -31,7 +31,7 @@ def metrics(side: Side) -> dict[str, float]:
             found[f"{phase}.{name}"] = value
             if phase == USUAL_PHASE and (name.endswith(EACH) or name == RATE):
                 found[name] = value
-    return found | side.peaks
+    return found | side.fractions | side.peaks
 
 
 def _run(side: Side) -> Iterator[tuple[str, float]]:
@@ -58,7 +58,7 @@ def _phase(side: Side, phase: Phase) -> Iterator[tuple[str, float]]:
 
 def depends_on_length(name: str) -> list[Phase]:
     """The phases whose number of tokens a metric grows with."""
-    if name.endswith((EACH, "_peak_bytes")) or name.rpartition(".")[2] == RATE:
+    if name.endswith((EACH, "_fraction", "_peak_bytes")) or name.rpartition(".")[2] == RATE:
         return []
     phase = name.partition(".")[0]
     return [one for one in PHASES if one == phase] or list(PHASES)

@@ -12,7 +12,7 @@ from aretusa_sim.energy_results import ComponentKey
 from aretusa_sim.results import SimulationResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from aretusa.plan_results import LayerResult
     from aretusa_sim.compare_results import Phase
@@ -56,11 +56,12 @@ class SidePhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A result; `peaks` are bytes alive at once."""
+    """A result; `peaks` are bytes alive at once, `fractions` those of limits, by phase."""
 
     summary: SideResult
     phases: dict[Phase, SidePhase]
     peaks: Amounts
+    fractions: Amounts
 
 
 def side(result: SimulationResult | PlanReport, source: str = "") -> Side:
@@ -91,7 +92,16 @@ def _simulated(result: SimulationResult, source: str) -> Side:
     )
     phases = {phase.phase: _simulated_phase(phase) for phase in result.phases if phase.steps}
     alive = {one.memory: max(one.alive_bytes, default=0) for one in result.occupancy}
-    return Side(summary=summary, phases=phases, peaks=_peaks(alive))
+    return Side(
+        summary=summary, phases=phases, peaks=_peaks(alive), fractions=dict(_fractions(result))
+    )
+
+
+def _fractions(result: SimulationResult) -> Iterator[tuple[str, float]]:
+    for phase in result.limits.phases:
+        for name, limit in (("limit", phase.total), ("linear_limit", phase.linear)):
+            if limit.fraction is not None:
+                yield f"{phase.phase}.{name}_fraction", limit.fraction
 
 
 def _simulated_phase(phase: PhaseResult) -> SidePhase:
@@ -174,6 +184,7 @@ def _planned(report: PlanReport, source: str) -> Side:
             ),
         },
         peaks=_peaks({tier.memory: tier.peak_bytes for tier in report.tiers}),
+        fractions={},
     )
 
 

@@ -22,6 +22,7 @@ METRICS: Final = (
     "prefill.tokens_per_s",
     "prefill.cycles_per_token",
     "decode.uJ_per_token",
+    "decode.linear_limit_fraction",
     "decode.macs_per_token",
     "decode.weight_port_bytes_per_token",
     "decode.dma_bytes_per_token",
@@ -94,6 +95,8 @@ def _value(unit: str, value: float | None) -> str:
         return ""
     if unit == "B":
         return bytes_text(round(value))
+    if not unit:
+        return f"{value:.3f}"
     return f"{value:,.2f}" if value < 1000 and unit in {"1/s", "uJ"} else count_text(value)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from rich.text import Text
 
-from aretusa.report.numbers import count_text, percent_text
+from aretusa.report.numbers import count_text, percent_text, rate_text
 from aretusa_sim.limits import limit_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,12 @@ def limits_table(result: SimulationResult, phase: PhaseResult) -> Table:
     for name, limit in (("all ops", found.total), ("linear layers", found.linear), *most):
         if limit.bound is not None:
             table.add_row(*_cells(name, limit, phase.tokens))
-    table.caption = "limit: cycles of the busiest resource at its full rate"
+    best = found.total.limit_cycles
+    rate = rate_text(result.clock_hz * phase.tokens / best) if best else "any number of"
+    table.caption = (
+        "limit: cycles of the busiest resource at its full rate; all ops at their "
+        f"limit: {rate} tokens/s"
+    )
     return table
 
 

@@ -117,6 +117,7 @@ def test_metrics_are_those_of_the_document(usual: SimulationResult) -> None:
         "decode.stall_cycles": sum(sum(op.stalls.model_dump().values()) for op in decode.ops),
         "uJ_per_token": energy,
         "uJ": usual.energy.nominal_uj,
+        "decode.linear_limit_fraction": usual.limits.phase("decode").linear.fraction or 0.0,
         "l1_peak_bytes": max(usual.occupancy[0].alive_bytes),
     }
     for name, value in expected.items():

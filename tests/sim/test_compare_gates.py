@@ -49,6 +49,7 @@ CONFIG: Final = Path(__file__).resolve().parents[2] / "examples" / "configs" / "
         ("tokens_per_s<-5%", 100, 94, True),
         ("tokens_per_s<=-5%", 100, 96, False),
         ("uJ_per_token>6.5e2", 0, 651, True),
+        ("decode.linear_limit_fraction<0.6", 0.7, 0.59, True),
     ],
 )
 def test_a_gate_fires(expression: str, before: float, after: float, *, fires: bool) -> None:

@@ -185,6 +185,12 @@ def test_the_command_draws_the_same_in_another_process(tmp_path: Path) -> None:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
 
 
+def test_the_command_starts_without_matplotlib() -> None:
+    program = "import aretusa.cli, sys; sys.exit('matplotlib' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+
+
 @pytest.fixture
 def no_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("aretusa_sim.plots")]:
