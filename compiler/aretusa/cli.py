@@ -10,6 +10,7 @@ import typer
 
 from aretusa import ui
 from aretusa.cli_options import (
+    Adapter,
     Bits,
     Build,
     Debug,
@@ -21,6 +22,7 @@ from aretusa.cli_options import (
     RunPlatform,
     answer,
 )
+from aretusa.cli_compress import compress_command
 from aretusa.cli_plan import plan_command
 from aretusa.cli_targets import targets_app
 from aretusa.cli_verify import verify_command
@@ -54,6 +56,7 @@ app = typer.Typer(
     "Example: aretusa compile examples/models/tiny-orator -o build/tiny-orator",
 )
 app.add_typer(targets_app, name="targets")
+app.command("compress")(compress_command)
 app.command("plan")(plan_command)
 app.command("report")(report_command)
 app.command("verify")(verify_command)
@@ -88,6 +91,7 @@ def compile_command(
     requantise: Annotated[
         bool, typer.Option(help="Quantise codes of a quantised checkpoint anew.")
     ] = False,
+    adapter: Adapter = None,
     engine: Annotated[
         EngineChoice, typer.Option(help="What runs the linear layers.")
     ] = EngineChoice.AUTO,
@@ -122,6 +126,7 @@ def compile_command(
         bits=bits,
         policy=policy,
         requantise=requantise,
+        adapter=adapter,
         engine=engine.engine,
         context=context,
         chunk=chunk,

@@ -30,6 +30,10 @@ Policy = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(help="TOML file whose rules give schemes to weights by name."),
 ]
+Adapter = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="Directory of a LoRA or EoRA adapter that peft saved for the model."),
+]
 Build = Annotated[Path, typer.Argument(help="Directory that `aretusa compile` wrote.")]
 
 

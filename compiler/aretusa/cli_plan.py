@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
-from aretusa.cli_options import Bits, Debug, EngineChoice, Json, Policy
+from aretusa.cli_options import Adapter, Bits, Debug, EngineChoice, Json, Policy
 from aretusa.errors import ExitCode
 from aretusa.options import DEFAULT_WEIGHTS, CompileOptions
 from aretusa.ui_plan import print_plan
@@ -29,6 +29,7 @@ def plan_command(
     requantise: Annotated[
         bool, typer.Option(help="Quantise codes of a quantised checkpoint anew.")
     ] = False,
+    adapter: Adapter = None,
     engine: Annotated[EngineChoice, typer.Option(help="What runs the linear layers.")] = (
         EngineChoice.AUTO
     ),
@@ -62,6 +63,7 @@ def plan_command(
         bits=bits,
         policy=policy,
         requantise=requantise,
+        adapter=adapter,
         engine=engine.engine,
         context=context,
         chunk=chunk,

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from aretusa import ui
-from aretusa.cli_options import Build, Debug, Json, answer
+from aretusa.cli_options import Adapter, Build, Debug, Json, answer
 from aretusa.errors import ExitCode, UsageError
 from aretusa.verbs.verify import VerifyOptions, verify_build
 from aretusa.verbs.verify_quality import DEFAULT_WINDOW, QualityOptions, judge_quality
@@ -23,6 +23,7 @@ def verify_command(
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(help="The checkpoint of the build, for --quality."),
     ] = None,
+    adapter: Adapter = None,
     text: Annotated[
         Optional[list[Path]],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(help="Held-out text for --quality; may be repeated."),
@@ -47,7 +48,9 @@ def verify_command(
     if quality:
         if model is None:
             raise UsageError("E0003", "--quality needs the checkpoint", fix="Give --model MODEL")
-        options = QualityOptions(texts=tuple(text or ()), window=window, windows=windows)
+        options = QualityOptions(
+            texts=tuple(text or ()), window=window, windows=windows, adapter=adapter
+        )
         judged = judge_quality(build, model, options)
         result = result.model_copy(update={"quality": judged})
     answer(result, ui.verify_lines(result), as_json=as_json)

@@ -111,7 +111,7 @@ class _Inputs:
 def _read_inputs(model: Path, options: CompileOptions) -> _Inputs:
     """Target, checkpoint and tokenizer; `input_hash` decides whether a build is up to date."""
     target = load_target(options.target)
-    checkpoint = open_checkpoint(model)
+    checkpoint = open_checkpoint(model, options.adapter)
     tokenizer = read_tokenizer(checkpoint)
     image = tokenizer_image(tokenizer)
     record = _model_record(checkpoint, tokenizer)

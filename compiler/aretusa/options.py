@@ -29,13 +29,15 @@ class CompileOptions:
     `bits` is short for the scheme of so many bits with one scale per row. `policy` is a file whose
     rules name schemes for single weights. With `requantise` the checkpoint's codes are turned into
     real weights first. The planner chooses the engine of each layer where `engine` is None, and
-    where `chunk` is None the tokens of a step.
+    where `chunk` is None the tokens of a step. `adapter` is a directory with low-rank branches, as
+    peft writes it.
     """
 
     weights: str = DEFAULT_WEIGHTS
     bits: int | None = None
     policy: Path | None = None
     requantise: bool = False
+    adapter: Path | None = None
     engine: Engine | None = None
     context: int | None = None
     chunk: int | None = None

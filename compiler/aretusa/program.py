@@ -183,11 +183,13 @@ def _join(parts: list[QuantisedMatrix]) -> QuantisedMatrix:
     if len(parts) == 1:
         return parts[0]
     minimums = [part.minimums for part in parts if part.minimums is not None]
+    zeros = [part.zeros for part in parts if part.zeros is not None]
     return replace(
         parts[0],
         codes=np.concatenate([part.codes for part in parts]),
         scales=np.concatenate([part.scales for part in parts]),
         minimums=np.concatenate(minimums) if minimums else None,
+        zeros=np.concatenate(zeros) if zeros else None,
     )
 
 

@@ -51,9 +51,12 @@ class ShapesOnly:
         )
 
 
-def open_shapes(path: Path) -> ShapesOnly:
-    """A config.json, a directory that holds one, with or without weights, or a GGUF file."""
-    outline = open_outline(path)
+def open_shapes(path: Path, adapter: Path | None = None) -> ShapesOnly:
+    """A config.json, a directory that holds one, with or without weights, or a GGUF file.
+
+    `adapter` is a directory that peft wrote for the model.
+    """
+    outline = open_outline(path, adapter)
     if outline.tokenizer is None:
         tokenizer_bytes = estimated_image_bytes(outline.config)
     else:

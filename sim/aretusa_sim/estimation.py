@@ -58,7 +58,7 @@ def estimate(
     """
     if options is None:
         options = CompileOptions(bits=bits, context=context, chunk=chunk, target=target)
-    shapes = open_shapes(model)
+    shapes = open_shapes(model, options.adapter)
     asked = PlanRequest(options=options, prefill_tokens=prefill_tokens, decode_tokens=decode_tokens)
     plan = plan_shapes(shapes, asked)
     listed = with_clock(listing(plan), clock_hz)

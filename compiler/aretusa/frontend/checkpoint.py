@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from aretusa.errors import ModelError, UsageError
+from aretusa.frontend.adapted_store import AdaptedStore, branches_of, with_adapter
 from aretusa.frontend.chat_template import directory_template, template_sha256
 from aretusa.frontend.check_config import unsupported
 from aretusa.frontend.check_values import LoadWarning, check_finite, find_oddity
@@ -18,6 +19,7 @@ from aretusa.frontend.gguf_store import open_gguf_store
 from aretusa.frontend.hf_description import describe_directory
 from aretusa.frontend.hf_store import PICKLE_ENDINGS, open_hf_store, pickle_error
 from aretusa.frontend.mapped_file import map_file, readable
+from aretusa.frontend.peft_adapter import open_adapter
 from aretusa.frontend.printable import printable
 from aretusa.frontend.structure import plain_structure
 from aretusa.frontend.tensor_shapes import EMBEDDING, HEAD, check_shapes, expected_shapes
@@ -125,8 +127,23 @@ class Checkpoint:
         return digest.hexdigest()
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
-    """Open a Hugging Face directory or a GGUF file and check everything but the values."""
+def open_checkpoint(path: Path, adapter: Path | None = None) -> Checkpoint:
+    """Open a Hugging Face directory or a GGUF file and check everything but the values.
+
+    `adapter` is a directory that peft wrote for the model.
+    """
+    checkpoint = _open(path)
+    if adapter is None:
+        return checkpoint
+    branches = open_adapter(adapter)
+    return replace(
+        checkpoint,
+        structure=with_adapter(checkpoint.structure, branches, checkpoint.config),
+        store=AdaptedStore(checkpoint.store, branches, branches_of(branches)),
+    )
+
+
+def _open(path: Path) -> Checkpoint:
     with readable(path):
         if path.is_dir():
             return _open_directory(path)

@@ -6,14 +6,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aretusa.errors import ModelError
+from aretusa.errors import ModelError, UnsupportedError
 from aretusa.frontend.code_tensors import CODES, CodesTensor
 from aretusa.frontend.gptq import G_IDX, QWEIGHT, QZEROS, SCALES
 from aretusa.frontend.gptq_parts import gptq_tensor
 from aretusa.frontend.hf_store import refuse_other_dtypes
 from aretusa.frontend.printable import printable
 from aretusa.frontend.structure import WEIGHT
-from aretusa.frontend.tensor_shapes import has_bias
+from aretusa.frontend.tensor_shapes import EMBEDDING, has_bias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,6 +120,14 @@ def _tensor(
         raise _incomplete(module, f"lacks {printable(names, 200)}", some)
     if (CODES in found and is_gptq) or module + WEIGHT in raw.holders:
         raise _incomplete(module, "is stored twice, in two layouts", some)
+    if is_gptq and module + WEIGHT == EMBEDDING:
+        raise UnsupportedError(
+            "E0126",
+            "the embedding is stored as GPTQ codes",
+            file=some,
+            why="only linear layers are imported from GPTQ",
+            fix="Quantise again without the embedding.",
+        )
     if is_gptq:
         holders = {part: raw.holders[module + part] for part in found}
         return gptq_tensor(module, holders, compression.gptq)

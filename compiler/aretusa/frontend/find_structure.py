@@ -40,10 +40,11 @@ def declared_structure(
     )
     known = {*linear_modules(config, structure)}
     for key, modules in (("ranks", compression.ranks), ("adapters", compression.adapters)):
-        _check_known(key, modules, known, config_path)
-    _check_known("sparsity", compression.sparsity, known, config_path)
+        _check_known(key, modules, known, structure, config_path)
+    _check_known("sparsity", compression.sparsity, known, structure, config_path)
     parts = {module + ending for module in known for ending in ("", *_ENDINGS)}
-    _check_known("bits", compression.bits, parts | {"model.embed_tokens"}, config_path)
+    parts.add("model.embed_tokens")
+    _check_known("bits", compression.bits, parts, structure, config_path)
     return structure
 
 
@@ -104,8 +105,18 @@ def _ranks(shapes: Shapes, kind: str, file: Path) -> dict[str, int]:
     return pairs
 
 
-def _check_known(key: str, modules: Mapping[str, object], known: set[str], file: Path) -> None:
-    strangers = [module for module in modules if module not in known]
+def _check_known(
+    key: str,
+    modules: Mapping[str, object],
+    known: set[str],
+    structure: ModelStructure,
+    file: Path,
+) -> None:
+    strangers = [
+        module
+        for module in modules
+        if module not in known and not structure.leaves_out(f"{module}.")
+    ]
     if strangers:
         raise malformed(
             f"names {len(strangers)} matrices under '{key}' that the model does not have",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aretusa.errors import AretusaError
+from aretusa.frontend.adapted_store import with_adapter
 from aretusa.frontend.checkpoint import open_checkpoint
 from aretusa.frontend.compressed_store import compressed_store
 from aretusa.frontend.declared_forms import declared_forms
@@ -14,6 +15,7 @@ from aretusa.frontend.find_structure import declared_structure, find_structure
 from aretusa.frontend.hf_description import CONFIG_FILE, describe_config, describe_directory
 from aretusa.frontend.hf_store import open_hf_store
 from aretusa.frontend.mapped_file import readable
+from aretusa.frontend.peft_adapter import open_adapter
 from aretusa.frontend.printable import printable
 
 if TYPE_CHECKING:
@@ -41,13 +43,21 @@ class ModelOutline:
     tokenizer: TokenizerSource | None
 
 
-def open_outline(path: Path) -> ModelOutline:
+def open_outline(path: Path, adapter: Path | None = None) -> ModelOutline:
     """Whatever open_checkpoint takes, a directory without weights, or a configuration file.
 
     Of the weight files of a directory the headers are read, which tell how matrices are compressed;
     where there are none that can be read, the configuration alone says it. A file named config.json
-    stands for its directory.
+    stands for its directory. `adapter` is as for open_checkpoint.
     """
+    outline = _open(path)
+    if adapter is None:
+        return outline
+    structure = with_adapter(outline.structure, open_adapter(adapter), outline.config)
+    return replace(outline, structure=structure)
+
+
+def _open(path: Path) -> ModelOutline:
     with readable(path):
         home = path.parent if path.name == CONFIG_FILE and path.is_file() else path
         if home.is_dir():

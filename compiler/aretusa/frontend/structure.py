@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ LOW_RANK = ".low_rank"
 ADAPTER = ".adapter"
 IN, OUT = "_in", "_out"  # the two factors of either
 WEIGHT = ".weight"
+_BLOCK = re.compile(r"model\.layers\.([0-9]{1,6})\.", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,11 @@ class ModelStructure:
     def is_mapped(self) -> bool:
         """Whether some block uses the weights of another one, or is left out."""
         return self.layer_map != tuple(range(len(self.layer_map)))
+
+    def leaves_out(self, name: str) -> bool:
+        """Whether a tensor belongs to a stored block that no block of the model uses."""
+        found = _BLOCK.match(name)
+        return self.is_mapped and found is not None and int(found[1]) not in self.layer_map
 
     @property
     def stored_layers(self) -> tuple[int, ...]:

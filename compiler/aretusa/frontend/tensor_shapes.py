@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,6 @@ HEAD = "lm_head.weight"
 
 # Old exports store the rotary frequencies; they follow from the configuration.
 _HARMLESS_ENDING = ".rotary_emb.inv_freq"
-
-_BLOCK = re.compile(r"model\.layers\.([0-9]{1,6})\.", re.ASCII)
 
 _MATCH = "Use the configuration that belongs to these weights."
 _TIE = "If the head is the embedding, set tie_word_embeddings to true in config.json."
@@ -129,15 +126,8 @@ def check_shapes(
 
 def _is_harmless(name: str, structure: ModelStructure | None) -> bool:
     """Tensors that follow from the configuration, and those of blocks that the map leaves out."""
-    if name.endswith(_HARMLESS_ENDING):
-        return True
-    found = _BLOCK.match(name)
-    return (
-        structure is not None
-        and structure.is_mapped
-        and found is not None
-        and int(found[1]) not in structure.layer_map
-    )
+    is_left_out = structure is not None and structure.leaves_out(name)
+    return name.endswith(_HARMLESS_ENDING) or is_left_out
 
 
 def _mismatch(what: str, file: Path, fix: str = _MATCH) -> ModelError:

@@ -180,9 +180,16 @@ def _notes(plan: Plan) -> list[str]:
         notes.append("the tokenizer lies off chip: the token loop reaches it by transfers only")
     types = plan.bodies[0].types
     matrices = {op.weight: types[op.weight] for op in plan.graph.ops if isinstance(op, ops.Linear)}
-    grouped = [m for m in matrices.values() if isinstance(m, DenseType) and m.group]
+    grouped = {name for name, m in matrices.items() if isinstance(m, DenseType) and m.group}
+    alone = [name for name in grouped if not plan.options[name].engine_rows]
     if grouped:
         notes.append(
-            f"{len(grouped)} matrices have groups along the depth: they stay on the cluster"
+            f"{len(grouped)} matrices have groups along the depth: "
+            f"{len(alone)} of them stay on the cluster"
         )
+    shared = len(plan.rolled.order) - len(
+        {layer for kind in plan.rolled.kinds for layer in kind.stored}
+    )
+    if shared:
+        notes.append(f"{shared} layers use the weights of another one, which are stored once")
     return notes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aretusa.frontend.llama_graph import EMBEDDING, HEAD
 from aretusa.frontend.rope_tables import RopeTables, rope_tables
+from aretusa.frontend.structure import ADAPTER, IN, OUT, WEIGHT
 from aretusa.frontend.weights import CodedWeight, CodeForm, FloatWeight
 from aretusa.ir.types import DenseType, Weight
 from aretusa.quantization.policy import Policy
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from aretusa.ir.graph import Graph
     from aretusa.quantization.schemes import QuantisedMatrix
 
-PER_ROW: Final = Scheme(8)  # embedding and head: 8 bits, one scale per row
+PER_ROW: Final = Scheme(8)  # 8 bits, one scale per row
+_ADAPTERS: Final = tuple(ADAPTER + side + WEIGHT for side in (IN, OUT))
 NO_RULES: Final = Policy()
 
 
@@ -31,7 +33,8 @@ class DeclaredWeights:
     """How every matrix of a model is stored, decided without its values.
 
     Matrices with a form in `forms` keep the codes of their maker. Of the others, a rule of
-    `policy` decides; what no rule names is stored by `scheme`, embedding and head by PER_ROW.
+    `policy` decides; what no rule names is stored by `scheme`; embedding, head, and adapters, which
+    correct what few bits lose, by PER_ROW.
     """
 
     scheme: Scheme
@@ -43,7 +46,8 @@ class DeclaredWeights:
         named = self.policy.scheme_of(name)
         if named is not None:
             return named
-        return PER_ROW if name in {EMBEDDING, HEAD} else self.scheme
+        is_by_row = name in {EMBEDDING, HEAD} or name.endswith(_ADAPTERS)
+        return PER_ROW if is_by_row else self.scheme
 
     def matrix_type(self, name: str, shape: DenseType) -> DenseType:
         """Type of the stored matrix."""

@@ -75,7 +75,8 @@ def decode_bytes(model: TokenizerModel, ids: Sequence[int]) -> bytes:
     A device that prints token by token prints the same bytes. SentencePiece models lose the
     first space of the text, which encoding put there.
     """
-    joined = b"".join(model.tokens[one] for one in ids if one not in model.special)
+    known = (one for one in ids if one < len(model.tokens))
+    joined = b"".join(model.tokens[one] for one in known if one not in model.special)
     return joined[1:] if model.strips_first_space and joined.startswith(b" ") else joined
 
 

@@ -53,7 +53,7 @@ class PlanRequest:
 def plan_model(model: Path, request: PlanRequest | None = None) -> PlanReport:
     """The plan of a checkpoint, or of a config.json. One that does not fit says what would help."""
     request = PlanRequest() if request is None else request
-    shapes = open_shapes(model)
+    shapes = open_shapes(model, request.options.adapter)
     try:
         plan = plan_shapes(shapes, request)
     except CapacityError as shortage:

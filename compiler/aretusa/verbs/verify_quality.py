@@ -33,11 +33,15 @@ HELDOUT_FILE: Final = "heldout.txt"  # text that a model's directory may bring
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityOptions:
-    """Texts and how much of each is judged; no text means the model's own held-out file."""
+    """Texts and how much of each is judged; no text means the model's own held-out file.
+
+    `adapter` is the one that the build was made with.
+    """
 
     texts: tuple[Path, ...] = ()
     window: int = DEFAULT_WINDOW
     windows: int = 3
+    adapter: Path | None = None
 
 
 class RealWeights:
@@ -70,7 +74,7 @@ def judge_quality(
     """One result per text; the build must come from this checkpoint."""
     options = QualityOptions() if options is None else options
     program = Program.open(build)
-    checkpoint = _checkpoint_of(program, model)
+    checkpoint = _checkpoint_of(program, model, options.adapter)
     context = program.manifest.options.context
     window = min(options.window, context)
     source = QuantisedCheckpoint(checkpoint=checkpoint, scheme=Scheme(8), context=context)
@@ -104,16 +108,16 @@ def judge_quality(
     return results
 
 
-def _checkpoint_of(program: Program, model: Path) -> Checkpoint:
+def _checkpoint_of(program: Program, model: Path, adapter: Path | None) -> Checkpoint:
     """The checkpoint; E0008 if the program was made from another one."""
-    checkpoint = open_checkpoint(model)
+    checkpoint = open_checkpoint(model, adapter)
     if checkpoint.fingerprint() != program.manifest.model.fingerprint:
         raise UsageError(
             "E0008",
             "the build was made from another checkpoint",
             file=program.build,
             why=f"its fingerprint differs from that of {checkpoint.name}",
-            fix="Give --model the checkpoint of the build, or compile again",
+            fix="Give --model and --adapter those of the build, or compile again",
         )
     return checkpoint
 

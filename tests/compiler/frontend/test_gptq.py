@@ -148,6 +148,14 @@ def test_biases_of_qwen2_stay(tmp_path: Path) -> None:
     assert name in open_checkpoint(model.write(tmp_path)).tensor_names
 
 
+def test_an_embedding_of_gptq_codes_is_refused(tmp_path: Path) -> None:
+    model = CompressedModel()
+    model.gptq("model.embed_tokens", Gptq())
+    with pytest.raises(UnsupportedError) as caught:
+        open_checkpoint(model.write(tmp_path))
+    assert caught.value.code == "E0126"
+
+
 def test_inspect_says_how_it_is_stored(tmp_path: Path) -> None:
     model = gptq_model(Gptq(bits=3, group_size=64, symmetric=False))
     stored = {t.name: t.stored for t in inspect_model(model.write(tmp_path)).tensors}

@@ -83,7 +83,7 @@ def test_decoding_undoes_encoding(kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "qwen2", "smollm"])
-@given(ids=st.lists(st.integers(0, 1000)))
+@given(ids=st.lists(st.integers(0, 1000) | st.integers(0, 1 << 20)))
 @settings(max_examples=60, deadline=None)
 def test_decodes_any_ids_as_the_library(kind: str, ids: list[int]) -> None:
     case = trained(kind)
