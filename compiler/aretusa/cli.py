@@ -22,7 +22,6 @@ from aretusa.cli_options import (
     RunPlatform,
     answer,
 )
-from aretusa.cli_compress import compress_command
 from aretusa.cli_plan import plan_command
 from aretusa.cli_targets import targets_app
 from aretusa.cli_verify import verify_command
@@ -56,7 +55,6 @@ app = typer.Typer(
     "Example: aretusa compile examples/models/tiny-orator -o build/tiny-orator",
 )
 app.add_typer(targets_app, name="targets")
-app.command("compress")(compress_command)
 app.command("plan")(plan_command)
 app.command("report")(report_command)
 app.command("verify")(verify_command)
