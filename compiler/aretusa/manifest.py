@@ -20,6 +20,7 @@ SCHEMA_VERSION: Final = 1
 MANIFEST_FILE: Final = "manifest.json"
 GRAPH_FILE: Final = "graph.txt"
 PLAN_FILE: Final = "plan.json"
+JOBS_FILE: Final = "jobs.txt"
 TARGET_FILE: Final = "target.toml"
 
 

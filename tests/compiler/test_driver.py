@@ -17,7 +17,7 @@ from aretusa.codegen.images import ImageWriter
 from aretusa.driver import compile_model, parameter_count
 from aretusa.errors import AretusaError, ModelError, UnsupportedError, UsageError
 from aretusa.frontend.checkpoint import open_checkpoint
-from aretusa.manifest import MANIFEST_FILE, PLAN_FILE, TARGET_FILE, read_manifest
+from aretusa.manifest import JOBS_FILE, MANIFEST_FILE, PLAN_FILE, TARGET_FILE, read_manifest
 from aretusa.neureka.linear import Engine
 from aretusa.options import CompileOptions
 from aretusa.passes.pipeline import LOWERING
@@ -72,7 +72,9 @@ def test_a_build_has_what_the_other_verbs_need(model: Path, place: Path) -> None
     names = {path.name for path in (place / "build").iterdir()}
     assert names == {
         *("Makefile", "link.ld", "machine.cfg", "memory_map.h", "network.c", "network.h"),
-        *("graph.txt", MANIFEST_FILE, PLAN_FILE, TARGET_FILE, "runtime", "tokenizer.json"),
+        "siracusa.ld",
+        *("graph.txt", JOBS_FILE, MANIFEST_FILE, PLAN_FILE, TARGET_FILE),
+        *("runtime", "tokenizer.json"),
         *(image.file_name for image in result.manifest.images),
     }
     assert [path.name for path in place.iterdir()] == ["build"]

@@ -13,8 +13,10 @@ from aretusa.codegen.render import render
 from aretusa.execution.address_map import MemoryNeed, machine_map
 from aretusa.execution.machine_files import MACHINE_FILES, ImagePlace, machine_values
 from aretusa.ir.text import print_graph
+from aretusa.jobs.text import job_lines
 from aretusa.manifest import (
     GRAPH_FILE,
+    JOBS_FILE,
     MANIFEST_FILE,
     PLAN_FILE,
     TARGET_FILE,
@@ -29,6 +31,7 @@ from aretusa.manifest import (
 from aretusa.resources import runtime_dir, templates_dir
 from aretusa.target.description import MemoryId
 from aretusa.target.save import target_text
+from aretusa.trace.listing import listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +89,7 @@ def write_project(project: Project, directory: Path, on_bytes: Callable[[int], N
         warnings=project.warnings(),
     )
     (directory / PLAN_FILE).write_text(project.report, "utf-8")
+    _write_jobs(project.plan, directory / JOBS_FILE)
     (directory / TARGET_FILE).write_text(target_text(memory.target), "utf-8")
     (directory / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1) + "\n", "utf-8")
     return manifest
@@ -105,6 +109,11 @@ def _write_sources(project: Project, directory: Path, model_hash: str) -> list[s
         text = render(f"{name}.j2", {"network": view})
         (directory / name).write_text(text, "utf-8")
     return builder.profile
+
+
+def _write_jobs(plan: Plan, file: Path) -> None:
+    with file.open("w", encoding="utf-8") as out:
+        out.writelines(f"{line}\n" for line in job_lines(listing(plan)))
 
 
 def _write_machine_files(plan: MemoryPlan, images: list[Image], directory: Path) -> None:

@@ -13,11 +13,11 @@ from unittest import mock
 
 import pytest
 import tiny_models
-from job_images import register_image
 from listings import plan_named
 from required_tools import skip_or_fail
 
 from aretusa.execution.request import IdSegment, RunRequest
+from aretusa.jobs.registers import job_image
 from aretusa.neureka.registers import Register
 from aretusa.trace.event import (
     TRANSFERS_MAX,
@@ -119,7 +119,9 @@ def lines_of(target: Target, events: list[Event]) -> Iterator[str]:
                 where = f"{_place(source)} to {_place(to)}, {source.size_bytes}"
                 yield f"transfer {queue:d} {number}: {where}"
             case JobStart(number=number):
-                registers = " ".join(f"{value:x}" for value in register_image(target, event))
+                registers = " ".join(
+                    f"{value:x}" for value in job_image(target, event, from_zero=False)
+                )
                 yield _without_idle_strides(f"job {number}: {registers}")
             case TransferWait() | JobWait():
                 yield from _wait_lines(event, following)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from changes import with_numbers
-from job_images import register_image
 from listings import PLANS, listing_named
 from wrong_events import KINDS, wrong_schedules
 
@@ -15,6 +14,7 @@ from aretusa.check.plan import check_listing, forwards
 from aretusa.check.replay import Replay, replay
 from aretusa.check.rules import Rule
 from aretusa.errors import PlanError
+from aretusa.jobs.registers import job_image
 from aretusa.memory.contents import ROPE_COSINE
 from aretusa.neureka.check import Windows, check_job
 from aretusa.neureka.registers import Register
@@ -87,7 +87,7 @@ def test_jobs_touch_the_bytes_that_their_registers_say(name: str) -> None:
     )
     for event in events_of(listing):
         if isinstance(event, JobStart):
-            image = register_image(listing.target, event)
+            image = job_image(listing.target, event, from_zero=False)
             if event.weights.memory is MemoryId.SRAM:  # right behind the MRAM, whatever its size
                 image[Register.WEIGHTS] = windows.mram_bytes + event.weights.offset_bytes
             touched = check_job(image, windows)

@@ -25,6 +25,8 @@ RULE_BROKEN: Final = 99
 PACES: Final = ("early", "late", "mixed")
 SECONDS: Final = 300
 # Registers, as in runtime/src/platform/siracusa/registers.h.
+ENGINE_JOB: Final = 0x1020_1020  # the first job register
+MCHAN_COMMAND: Final = 0x1020_4400  # of a core
 HYPERBUS_READ_START: Final = 0x1A10_2288
 
 
@@ -63,7 +65,7 @@ class RecordedNetwork:
         portable = [
             path.relative_to(build)
             for path in sorted((build / "runtime" / "src").rglob("*.c"))
-            if "platform" not in path.parts and not str(path).endswith(SOFTWARE)
+            if "platform" not in path.parts and not str(path).endswith((*SOFTWARE, "_xpulp.c"))
         ]
         platform = Path("runtime") / "src" / "platform"
         drivers = [platform / "siracusa" / f"{name}.c" for name in DRIVERS]
@@ -109,12 +111,10 @@ class RecordedNetwork:
         return record.read_bytes()
 
 
-def request_of(tokens: Sequence[int], new_tokens: int) -> RunRequest:
-    """A run that records tokens and logits."""
+def request_of(tokens: Sequence[int], new_tokens: int, *, logits: bool = True) -> RunRequest:
+    """A run that records tokens, and the logits of every position."""
     segments = (IdSegment(tuple(tokens)),)
-    return RunRequest(
-        segments=segments, max_new_tokens=new_tokens, record=True, logits=True, ignore_stop=True
-    )
+    return RunRequest(segments=segments, max_new_tokens=new_tokens, logits=logits, ignore_stop=True)
 
 
 def _make(build: Path, *variables: str) -> None:

@@ -1,0 +1,1 @@
+"""jobs.txt: what a program writes into the registers of N-EUREKA and MCHAN, for people to read."""

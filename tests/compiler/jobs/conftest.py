@@ -1,0 +1,8 @@
+"""Makes the plans of tests/compiler/check importable."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "check"))
