@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,8 @@ from aretusa.options import CompileOptions
 from aretusa.verbs.plan import PlanRequest, plan_model
 from aretusa_sim.build_timing import Length
 from aretusa_sim.compare_csv import metrics_csv, ops_csv
-from aretusa_sim.compare_sides import PARTS
+from aretusa_sim.compare_metrics import metrics
+from aretusa_sim.compare_sides import PARTS, side
 from aretusa_sim.compare_terminal import print_comparison
 
 if TYPE_CHECKING:
@@ -124,6 +126,18 @@ def test_metrics_are_those_of_the_document(usual: SimulationResult) -> None:
         assert same.metric(name).before == pytest.approx(value), name
     parts = [one for one in same.metrics if one.metric.endswith("_uJ") and "." not in one.metric]
     assert sum(one.before or 0.0 for one in parts) == pytest.approx(usual.energy.nominal_uj)
+
+
+def test_the_documents_name_every_metric_and_no_other(usual: SimulationResult) -> None:
+    text = (EXAMPLES.parent / "docs" / "results.md").read_text("utf-8")
+    named = set(re.findall(r"`([a-zA-Z0-9_.]+)`", text.split("Metrics that add up", 1)[1]))
+    known = metrics(side(usual))
+    assert named - {"NAME_per_token", "prefill.NAME", "decode.NAME"} <= known.keys()
+    plain = {name for name in known if "." not in name and not name.endswith("_per_token")}
+    between = {
+        name for name in plain if name.endswith(("_uJ", "_peak_bytes"))
+    }  # as first, ..., last
+    assert plain - between <= named
 
 
 def test_runs_of_different_lengths_are_compared_by_token(usual: SimulationResult) -> None:
