@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from aretusa.target.energy import ConvolutionMode
     from aretusa.trace.listing import Listing
     from aretusa_sim.energy_results import EnergyResult
     from aretusa_sim.program_rows import OpInfo
@@ -106,17 +107,23 @@ def _run(
     name: PhaseName, steps: Sequence[StepTiming], infos: Sequence[OpInfo], model: EnergyModel
 ) -> _Run:
     rows = [RowTiming() for _ in infos]
-    counts = np.zeros((len(infos), len(model.nothing())))
     found = []
     for step in steps:
-        own = np.stack(
-            [model.counts(row, info.mode) for row, info in zip(step.rows, infos, strict=True)]
-        )
-        counts += own
-        found.append((step, model.energy(own.sum(axis=0))))
+        found.append((step, model.energy(_step_counts(step, infos, model))))
         for row, one in zip(rows, step.rows, strict=True):
             row.add(one)
-    return _Run(phase=name, steps=found, rows=rows, counts=counts)
+    counts = [model.counts(row, info.mode) for row, info in zip(rows, infos, strict=True)]
+    return _Run(phase=name, steps=found, rows=rows, counts=np.stack(counts))
+
+
+def _step_counts(
+    step: StepTiming, infos: Sequence[OpInfo], model: EnergyModel
+) -> NDArray[np.float64]:
+    """Counts are linear: rows of one mode of N-EUREKA are added up before they are counted."""
+    totals: dict[ConvolutionMode | None, RowTiming] = {}
+    for row, info in zip(step.rows, infos, strict=True):
+        totals.setdefault(info.mode, RowTiming()).add(row)
+    return sum((model.counts(row, mode) for mode, row in totals.items()), model.nothing())
 
 
 def _step(name: PhaseName, step: StepTiming, energy: EnergyResult) -> StepResult:
