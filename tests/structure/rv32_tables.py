@@ -52,9 +52,11 @@ class Frame:
 
 
 def portable_sources() -> list[Path]:
-    """Everything of the runtime but the platforms."""
+    """Everything of the runtime but the platforms and the kernels of one kind of core."""
     found = sorted((ROOT / "runtime" / "src").rglob("*.c"))
-    return [path for path in found if "platform" not in path.parts]
+    return [
+        path for path in found if "platform" not in path.parts and not path.stem.endswith("_xpulp")
+    ]
 
 
 def compile_runtime(folder: Path, *flags: str) -> list[Path]:

@@ -12,7 +12,15 @@ from typing import Final
 
 import pytest
 from required_tools import skip_or_fail
-from rv32_tables import C_FLAGS, INCLUDES, RV32_FLAGS, deepest_path, frames, roots
+from rv32_tables import (
+    C_FLAGS,
+    INCLUDES,
+    RV32_FLAGS,
+    deepest_path,
+    frames,
+    portable_sources,
+    roots,
+)
 from sources import ROOT, c_files
 
 FUNCTION_LINES: Final = 40
@@ -95,8 +103,7 @@ def test_c_functions_have_at_most_40_lines() -> None:
 
 @pytest.mark.slow
 def test_the_runtime_compiles_without_a_warning_on_the_host() -> None:
-    portable = [path for path in c_files() if path.suffix == ".c" and "platform" not in path.parts]
-    _compile("host", portable, INCLUDES)
+    _compile("host", portable_sources(), INCLUDES)
 
 
 def test_every_header_stands_alone(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 LANES: Final = 8
 FLOAT_BYTES: Final = 4
+EXP_STEPS: Final = 32  # of the table of exponentials, of which attention keeps a copy
 EMBED_TOKENS: Final = 8  # rows of an embedding table that are in L1 at a time
 
 
@@ -46,8 +47,8 @@ def attention_scratch_bytes(
     repeat = heads // kv_heads
     room = scores_bytes // (repeat * context * FLOAT_BYTES)
     rows = min(max(room, 1), tokens * kv_heads) * repeat
-    lane_context = -(-context // LANES)
-    words = rows * (context + 3 * LANES + 1) + max(LANES * lane_context, rows * dim)
+    trees = max(LANES * LANES, 1 << (context - 1).bit_length())
+    words = rows * (context + 3 * LANES + 1) + EXP_STEPS + max(trees, rows * dim)
     return words * FLOAT_BYTES + 2 * tile_positions * (dim + FLOAT_BYTES)
 
 

@@ -61,8 +61,9 @@ class AttentionShape:
     def words(self, rows: int) -> int:
         """Words of scratch before the tiles for so many rows of scores."""
         lanes = 8
-        lane_sums = lanes * -(-self.context // lanes)
-        return rows * (self.context + 3 * lanes + 1) + max(rows * self.dim, lane_sums)
+        trees = max(lanes * lanes, 1 << (self.context - 1).bit_length())
+        powers = 32  # of the table of exponentials
+        return rows * (self.context + 3 * lanes + 1) + powers + max(rows * self.dim, trees)
 
     @property
     def rows(self) -> int:

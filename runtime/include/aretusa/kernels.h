@@ -218,7 +218,7 @@ struct art_attention_shape {
  * scores. So many items go through attention together:
  *     items = max(1, scores_bytes / (4 * repeat * context)), at most tokens * kv_heads
  *     rows = items * repeat
- *     words = rows * (context + 25) + max(the power of two from 64 and context on, rows * dim)
+ *     words = rows * (context + 25) + 32 + max(the power of two from 64 and context on, rows * dim)
  *     bytes = 4 * words + 2 * tile_positions * (dim + 4) */
 uint32_t art_attention_scratch_bytes(const struct art_attention_shape *shape);
 

@@ -1,6 +1,12 @@
 #include "attention_products.h"
 
-int32_t art_dot_one(const int8_t *query, const int8_t *key, uint32_t dim)
+#include <stdbool.h>
+
+#include "code_grid.h"
+#include "exp.h"
+#include "lanes.h"
+
+static int32_t dot_one(const int8_t *query, const int8_t *key, uint32_t dim)
 {
     int32_t sum = 0;
     for (uint32_t i = 0; i < dim; i++) {
@@ -9,8 +15,10 @@ int32_t art_dot_one(const int8_t *query, const int8_t *key, uint32_t dim)
     return sum;
 }
 
-void art_dot_four(const int8_t *query, const int8_t *keys, uint32_t stride, uint32_t dim,
-                  int32_t *sums)
+/* The same with four keys that stand stride bytes apart: the query's load is shared. A function of
+ * its own has all registers for its loop. */
+ART_OUT_OF_LINE void dot_four(const int8_t *query, const int8_t *keys, uint32_t stride,
+                              uint32_t dim, int32_t *sums)
 {
     const int8_t *key1 = keys + stride;
     const int8_t *key2 = key1 + stride;
@@ -42,32 +50,104 @@ void art_dot_four(const int8_t *query, const int8_t *keys, uint32_t stride, uint
     sums[3] = sum3;
 }
 
-int32_t art_mix_column(const float *codes, const int8_t *values, uint32_t positions, uint32_t dim)
+float art_score_run(const struct art_key_run *keys, const int8_t *query, float factor,
+                    float *scores, float before)
 {
-    int32_t sum = 0;
-    for (uint32_t position = 0; position < positions; position++, values += dim) {
-        sum += (int32_t)codes[position] * *values;
+    const uint32_t step = keys->step;
+    const uint32_t stride = step * keys->dim;
+    const int8_t *key = keys->codes;
+    const float *scale = keys->scales;
+    float largest = before;
+    for (uint32_t left = keys->count; left > 0;) {
+        int32_t sums[4];
+        uint32_t count = 1;
+        if (left >= 4) {
+            dot_four(query, key, stride, keys->dim, sums);
+            count = 4;
+        } else {
+            sums[0] = dot_one(query, key, keys->dim);
+        }
+        left -= count;
+        key += count * stride;
+        for (uint32_t i = 0; i < count; i++, scale += step, scores += step) {
+            const float value = ((float)sums[i] * factor) * *scale;
+            *scores = value;
+            largest = value > largest ? value : largest;
+        }
     }
-    return sum;
+    return largest;
+}
+
+float art_largest_of_lanes(const float *lanes)
+{
+    float largest = lanes[0];
+    for (uint32_t lane = 1; lane < 8; lane++) {
+        largest = lanes[lane] > largest ? lanes[lane] : largest;
+    }
+    return largest;
+}
+
+void art_weigh_run(float *scores, uint32_t count, uint32_t step, float largest, const float *powers)
+{
+    for (; count > 0; count--, scores += step) {
+        *scores = art_exp_by(powers, *scores - largest);
+    }
+}
+
+float art_scale_run(float *weights, const float *scales, uint32_t count, uint32_t step,
+                    float before)
+{
+    float largest = before;
+    for (; count > 0; count--, weights += step, scales += step) {
+        const float scaled = *weights * *scales;
+        *weights = scaled;
+        largest = scaled > largest ? scaled : largest;
+    }
+    return largest;
+}
+
+void art_encode_run(float *weights, uint32_t count, uint32_t step, struct art_row_scale unit)
+{
+    const bool is_zero = !(unit.scale > 0.0f);
+    for (; count > 0; count--, weights += step) {
+        art_code *const code = (art_code *)(void *)weights;
+        *code = is_zero ? 0 : art_code_4095(*weights, unit);
+    }
+}
+
+static void mix_column(const art_code *codes, const int8_t *values, uint32_t positions,
+                       uint32_t dim, int32_t *sum)
+{
+    int32_t found = *sum;
+    for (; positions > 0; positions--, codes++, values += dim) {
+        found += *codes * *values;
+    }
+    *sum = found;
 }
 
 /* Most codes of a long context are zero. */
-void art_mix_columns(const float *codes, const int8_t *values, uint32_t positions, uint32_t dim,
-                     int32_t *sums)
+void art_mix_run(const art_code *codes, const int8_t *values, uint32_t positions, uint32_t dim,
+                 uint32_t columns, int32_t *sums)
 {
-#define LOAD(i) int32_t sum##i = sums[i];
-#define ADD(i) sum##i += code * values[i];
-#define STORE(i) sums[i] = sum##i;
-    ART_EACH_LANE(LOAD)
-    const float *const end = codes + positions;
+    if (columns < ART_MIX_COLUMNS) {
+        for (uint32_t i = 0; i < columns; i++) {
+            mix_column(codes, values + i, positions, dim, sums + i);
+        }
+        return;
+    }
+    int32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
+    const art_code *const end = codes + positions;
     for (; codes != end; codes++, values += dim) {
-        const int32_t code = (int32_t)*codes;
+        const int32_t code = *codes;
         if (code != 0) {
-            ART_EACH_LANE(ADD)
+            sum0 += code * values[0];
+            sum1 += code * values[1];
+            sum2 += code * values[2];
+            sum3 += code * values[3];
         }
     }
-    ART_EACH_LANE(STORE)
-#undef LOAD
-#undef ADD
-#undef STORE
+    sums[0] = sum0;
+    sums[1] = sum1;
+    sums[2] = sum2;
+    sums[3] = sum3;
 }

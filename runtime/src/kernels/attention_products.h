@@ -1,22 +1,49 @@
-/* The integer products of attention. Each is a function of its own, which has all registers for its
- * loop. */
+/* What attention does to one position after the other: the loops in which the time goes.
+ *
+ * The cores of a row take every step-th position of it: runs start at their first one. */
 #ifndef ARETUSA_KERNELS_ATTENTION_PRODUCTS_H
 #define ARETUSA_KERNELS_ATTENTION_PRODUCTS_H
 
-#include "lanes.h"
+#include "elements.h"
 
-/* Dot product of a query with a key. */
-int32_t art_dot_one(const int8_t *query, const int8_t *key, uint32_t dim);
+enum { ART_MIX_COLUMNS = 4 };
 
-/* The same with four keys that stand stride bytes apart: the query's load is shared. */
-void art_dot_four(const int8_t *query, const int8_t *keys, uint32_t stride, uint32_t dim,
-                  int32_t *sums);
+/* A 12-bit code in the place of a weight. */
+typedef int32_t __attribute__((may_alias)) art_code;
 
-/* Sum over the positions of code * value for one column of values [positions][dim]. */
-int32_t art_mix_column(const float *codes, const int8_t *values, uint32_t positions, uint32_t dim);
+/* Keys of a run of positions. */
+struct art_key_run {
+    const int8_t *codes;
+    const float *scales;
+    uint32_t count;
+    uint32_t step; /* positions from one to the next */
+    uint32_t dim;
+};
 
-/* The same for eight columns, added to their sums. */
-void art_mix_columns(const float *codes, const int8_t *values, uint32_t positions, uint32_t dim,
-                     int32_t *sums);
+/* Scores: ((float)(query . key) * factor) * scale of the key. Returns the largest one of them and
+ * of what was found before. */
+float art_score_run(const struct art_key_run *keys, const int8_t *query, float factor,
+                    float *scores, float before);
+
+/* The largest of eight. */
+float art_largest_of_lanes(const float *lanes);
+
+/* Scores become weights: e^(score - largest), of scores that are not above the largest, with a
+ * table of powers as art_exp_by. */
+void art_weigh_run(float *scores, uint32_t count, uint32_t step, float largest,
+                   const float *powers);
+
+/* Weights are multiplied by the scales of their values. Returns the largest product and what was
+ * found before. */
+float art_scale_run(float *weights, const float *scales, uint32_t count, uint32_t step,
+                    float before);
+
+/* Products become codes. */
+void art_encode_run(float *weights, uint32_t count, uint32_t step, struct art_row_scale unit);
+
+/* Sums of code * value over the positions for some columns, at most four, of values
+ * [positions][dim]; added to the sums. */
+void art_mix_run(const art_code *codes, const int8_t *values, uint32_t positions, uint32_t dim,
+                 uint32_t columns, int32_t *sums);
 
 #endif

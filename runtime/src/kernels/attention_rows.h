@@ -1,19 +1,21 @@
-/* What attention computes in one step, shared by the cores: by lanes as in tree_sum.h, then by
- * columns of the results. */
+/* What attention computes in one step, shared by the cores: rows of scores, or several cores a row,
+ * then columns of the results. */
 #ifndef ARETUSA_KERNELS_ATTENTION_ROWS_H
 #define ARETUSA_KERNELS_ATTENTION_ROWS_H
 
 #include "attention_steps.h"
 
-/* Rows are those of the pass: [kv head][token][query head of the kv head]. */
+/* Rows are those of the pass: [kv head][token][query head of the kv head]. Of a row there are up to
+ * eight parts; those that there are not have a value that changes nothing. */
 struct attention_scratch {
     float *scores;  /* [rows][context]: scores, then weights, then times value scales, then codes */
-    float *largest; /* [rows][8] score of a lane */
+    float *largest; /* [rows][8] score of a part */
     float *totals;  /* [rows][8] sum of the weights of a lane */
-    float *scaled;  /* [rows][8] largest weight times value scale of a lane */
+    float *scaled;  /* [rows][8] largest weight times value scale of a part */
     float *factors; /* [rows] by which the sums become results */
-    float *lane_sum; /* [8][lane_context] room for the tree */
-    int32_t *sums;   /* [rows][dim] over the tiles of values; lane_sum is done with by then */
+    float *powers;  /* [ART_EXP_STEPS] the table of exponentials */
+    float *tree;    /* [8][tree_room] room for the sums of the cores */
+    int32_t *sums;  /* [rows][dim] over the tiles of values; tree is done with by then */
 };
 
 struct attention {
@@ -22,8 +24,8 @@ struct attention {
     const float *query_scales;
     float *out;
     struct attention_scratch scratch;
-    uint32_t repeat;       /* query heads per kv head */
-    uint32_t lane_context; /* positions of a lane */
+    uint32_t repeat;    /* query heads per kv head */
+    uint32_t tree_room; /* floats */
 };
 
 /* Scores of the tile's keys. */

@@ -9,6 +9,17 @@ uint32_t art_attention_room(const struct art_attention_shape *shape)
     return items > 0 ? items : 1;
 }
 
+static void measure_positions(struct attention_call *call)
+{
+    const uint32_t scale = (uint32_t)sizeof(float);
+    call->position_bytes[STEP_KEYS] = call->shape->dim + scale;
+    call->position_bytes[STEP_VALUE_SCALES] = scale;
+    call->position_bytes[STEP_VALUES] = call->shape->dim;
+    for (uint32_t part = 0; part < STEP_PARTS; part++) {
+        call->room[part] = call->tile_bytes / call->position_bytes[part] / 8 * 8;
+    }
+}
+
 /* A head is loaded anew for every pass that has some of its tokens. */
 void art_attention_cut(struct attention_call *call)
 {
@@ -19,36 +30,27 @@ void art_attention_cut(struct attention_call *call)
     if (call->pass_tokens < shape->tokens) {
         call->pass_heads = 1;
     }
+    measure_positions(call);
 }
 
-/* Bytes that one position of one head takes in a tile. */
-static uint32_t position_bytes(const struct attention_call *call, enum step_part part)
+/* Whole positions of a head in the tile. */
+static uint32_t all_positions(const struct attention_step *step)
 {
-    const uint32_t scale = (uint32_t)sizeof(float);
-    switch (part) {
-    case STEP_KEYS:
-        return call->shape->dim + scale;
-    case STEP_VALUE_SCALES:
-        return scale;
-    default:
-        return call->shape->dim;
-    }
+    return (step->visible + 7) / 8 * 8;
 }
 
 /* From position and head of a step: how far it reaches. */
 static void fill_tile(const struct attention_call *call, struct attention_step *step)
 {
-    const uint32_t width = position_bytes(call, step->part);
-    const uint32_t room = call->tile_bytes / width / 8 * 8;
-    const uint32_t all = (step->visible + 7) / 8 * 8;
+    const uint32_t room = call->room[step->part];
     const uint32_t heads_left = step->pass_head + step->pass_heads - step->head;
-    step->heads = all <= room ? art_smaller(room / all, heads_left) : 1;
-    step->stride = art_smaller(room, all - step->position);
-    step->head_bytes = step->stride * width;
+    step->heads = art_smaller(call->fitting[step->part], heads_left);
+    step->stride = art_smaller(room, all_positions(step) - step->position);
+    step->head_bytes = step->stride * call->position_bytes[step->part];
     step->end = art_smaller(step->position + step->stride, step->visible);
 }
 
-static void start_pass(const struct attention_call *call, struct attention_step *step)
+static void start_pass(struct attention_call *call, struct attention_step *step)
 {
     const struct art_attention_shape *const shape = call->shape;
     step->pass_heads = art_smaller(call->pass_heads, shape->kv_heads - step->pass_head);
@@ -57,14 +59,23 @@ static void start_pass(const struct attention_call *call, struct attention_step 
     step->part = STEP_KEYS;
     step->head = step->pass_head;
     step->position = 0;
+    for (uint32_t part = 0; part < STEP_PARTS; part++) {
+        uint32_t heads = 0;
+        uint32_t left = call->room[part];
+        for (; heads < step->pass_heads && left >= all_positions(step); heads++) {
+            left -= all_positions(step);
+        }
+        call->fitting[part] = heads > 0 ? heads : 1;
+    }
     fill_tile(call, step);
 }
 
-struct attention_step art_attention_first_step(const struct attention_call *call)
+void art_attention_first_step(struct attention_call *call, struct attention_step *step)
 {
-    struct attention_step step = {0};
-    start_pass(call, &step);
-    return step;
+    step->tile = 0;
+    step->pass_head = 0;
+    step->pass_token = 0;
+    start_pass(call, step);
 }
 
 bool art_attention_ends_part(const struct attention_step *step)
@@ -73,7 +84,7 @@ bool art_attention_ends_part(const struct attention_step *step)
            step->head + step->heads == step->pass_head + step->pass_heads;
 }
 
-static bool next_pass(const struct attention_call *call, struct attention_step *step)
+static bool next_pass(struct attention_call *call, struct attention_step *step)
 {
     step->pass_token += step->pass_tokens;
     if (step->pass_token == call->shape->tokens) {
@@ -87,23 +98,36 @@ static bool next_pass(const struct attention_call *call, struct attention_step *
     return true;
 }
 
-bool art_attention_next_step(const struct attention_call *call, struct attention_step *step)
+/* What steps of one pass share. */
+static void copy_pass(const struct attention_step *step, struct attention_step *next)
 {
-    step->tile = 1 - step->tile;
+    next->pass_head = step->pass_head;
+    next->pass_heads = step->pass_heads;
+    next->pass_token = step->pass_token;
+    next->pass_tokens = step->pass_tokens;
+    next->visible = step->visible;
+    next->tile = 1 - step->tile;
+    next->part = step->part;
+}
+
+bool art_attention_next_step(struct attention_call *call, const struct attention_step *step,
+                             struct attention_step *next)
+{
+    copy_pass(step, next);
+    next->head = step->head;
+    next->position = 0;
     if (art_attention_ends_part(step)) {
         if (step->part == STEP_VALUES) {
-            return next_pass(call, step);
+            return next_pass(call, next);
         }
-        step->part++;
-        step->head = step->pass_head;
-        step->position = 0;
+        next->part++;
+        next->head = step->pass_head;
     } else if (step->end == step->visible) {
-        step->head += step->heads;
-        step->position = 0;
+        next->head += step->heads;
     } else {
-        step->position = step->end;
+        next->position = step->end;
     }
-    fill_tile(call, step);
+    fill_tile(call, next);
     return true;
 }
 

@@ -21,6 +21,9 @@ struct attention_call {
     uint32_t tile_bytes;
     uint32_t pass_heads; /* kv heads of a pass, the last one may have fewer */
     uint32_t pass_tokens;
+    uint32_t position_bytes[STEP_PARTS]; /* that one position of one head takes in a tile */
+    uint32_t room[STEP_PARTS];           /* positions for which a tile has room */
+    uint32_t fitting[STEP_PARTS];        /* heads of which a tile holds all positions, or 1 */
 };
 
 /* Heads are kv heads throughout. */
@@ -48,13 +51,15 @@ static inline uint32_t art_smaller(uint32_t one, uint32_t two)
 /* Items of which the scores have room, at least one. */
 uint32_t art_attention_room(const struct art_attention_shape *shape);
 
-/* Share the scores' room: sets pass_heads and pass_tokens. */
+/* Share the scores' room and the tiles: sets what follows tile_bytes but for fitting, which
+ * depends on the pass. */
 void art_attention_cut(struct attention_call *call);
 
-struct attention_step art_attention_first_step(const struct attention_call *call);
+void art_attention_first_step(struct attention_call *call, struct attention_step *step);
 
 /* The step after that one; false if that was the last. */
-bool art_attention_next_step(const struct attention_call *call, struct attention_step *step);
+bool art_attention_next_step(struct attention_call *call, const struct attention_step *step,
+                             struct attention_step *next);
 
 /* Where a head's part of a step's tile starts. Keys are codes, then scales. */
 static inline void *art_attention_tile(const struct attention_call *call,

@@ -4,13 +4,17 @@
 static void finish(const struct art_sums *sums, const int32_t *pixel, float token_scale,
                    const float *residual, float *out, uint32_t first, uint32_t last)
 {
-    for (uint32_t row = first; row < last; row++) {
-        const uint32_t correction = sums->corrections ? (uint32_t)sums->corrections[row] : 0;
-        const int32_t sum = (int32_t)((uint32_t)pixel[row] + correction);
-        float value = ((float)sum * token_scale) * sums->scales[row];
+    const int32_t *const corrections = sums->corrections;
+    const float *const scales = sums->scales;
+    const float *const bias = sums->bias;
 
-        if (sums->bias) {
-            value += sums->bias[row];
+    for (uint32_t row = first; row < last; row++) {
+        const uint32_t correction = corrections ? (uint32_t)corrections[row] : 0;
+        const int32_t sum = (int32_t)((uint32_t)pixel[row] + correction);
+        float value = ((float)sum * token_scale) * scales[row];
+
+        if (bias) {
+            value += bias[row];
         }
         out[row] = residual ? residual[row] + value : value;
     }

@@ -53,11 +53,4 @@ static inline float art_widen_half(uint16_t half)
     return art_shrunk_half(half) * ART_UNSHRINK;
 }
 
-/* largest / code_max, or 0 where that is not a normal number: such a row has only zero codes. */
-static inline float art_scale_of(float largest, float code_max)
-{
-    const float scale = largest / code_max;
-    return scale < ART_SCALE_MIN ? 0.0f : scale;
-}
-
 #endif

@@ -1,8 +1,6 @@
 #include "head_row.h"
 
-#include "float_bits.h"
-#include "quantise_rows.h"
-#include "square_root.h"
+#include "elements.h"
 #include "tree_sum.h"
 
 static void normalise(const struct art_head_transform *transform, uint32_t dim, float *row)
@@ -14,13 +12,11 @@ static void normalise(const struct art_head_transform *transform, uint32_t dim, 
         for (uint32_t i = 0; i < count; i++) {
             squares[i] = row[i * ART_LANES + lane] * row[i * ART_LANES + lane];
         }
-        lane_sums[lane] = art_tree_sum(squares, count);
+        lane_sums[lane] = art_lane_sum(squares, count);
     }
-    const float mean = art_join_lanes(lane_sums) / (float)dim;
-    const float inverse = 1.0f / art_square_root(mean + transform->norm_eps);
-    for (uint32_t i = 0; i < dim; i++) {
-        row[i] = (row[i] * inverse) * transform->norm_weight[i];
-    }
+    const float mean = art_quotient(art_join_lanes(lane_sums), (float)dim);
+    const float inverse = art_quotient(1.0f, art_root(mean + transform->norm_eps));
+    art_normalise_run(row, transform->norm_weight, dim, inverse, row);
 }
 
 static void rotate(const float *cosine, const float *sine, uint32_t half, float *row)
@@ -44,12 +40,7 @@ float art_head_row(const struct art_head_transform *transform, uint32_t dim, uin
         rotate(transform->rope_cosine + position * half, transform->rope_sine + position * half,
                half, row);
     }
-    float largest = 0.0f;
-    for (uint32_t i = 0; i < dim; i++) {
-        const float magnitude = art_magnitude(row[i]);
-        largest = magnitude > largest ? magnitude : largest;
-    }
-    const float scale = art_scale_of(largest, 127.0f);
+    const struct art_row_scale scale = art_row_scale(art_largest(row, dim, 0.0f), 127.0f);
     (void)art_quantise_run(row, dim, scale, codes);
-    return scale;
+    return scale.scale;
 }

@@ -1,10 +1,15 @@
 #include "quantise_rows.h"
 
-#include "float_bits.h"
 #include "tree_sum.h"
 
 /* Runs of 32 elements are dealt to the cores round robin across the rows: a core's first run of the
- * next row stands where its last one of this row left off. */
+ * next row stands where its last one of this row left off. Where there are fewer runs than cores,
+ * they are divided into pieces of 16 or 8 elements, whose sums are added up at the end. */
+struct pieces {
+    uint32_t length;
+    uint32_t per_run;
+    uint32_t per_row;
+};
 
 uint32_t art_quantise_scratch_bytes(uint32_t tokens, uint32_t depth)
 {
@@ -12,97 +17,105 @@ uint32_t art_quantise_scratch_bytes(uint32_t tokens, uint32_t depth)
     return (2 * tokens + lane_elements) * ART_LANES * (uint32_t)sizeof(float);
 }
 
-int32_t art_quantise_run(const float *values, uint32_t count, float scale, int8_t *codes)
+static struct pieces pieces_of(const struct art_team *team, const struct art_row_source *source)
 {
-    const float *const end = values + count;
-    int32_t sum = 0;
-    if (!(scale > 0.0f)) {
-        for (uint32_t i = 0; i < count; i++) {
-            codes[i] = 0;
-        }
-        return 0;
+    const uint32_t runs = (source->depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
+    uint32_t per_run = 1;
+    while (per_run < 4 && source->rows * runs * per_run * 2 <= team->cores) {
+        per_run *= 2;
     }
-    for (; values != end; values++, codes++) {
-        const int32_t code = art_round(*values / scale);
-        *codes = (int8_t)code;
-        sum += code;
-    }
-    return sum;
+    const uint32_t length = ART_SUM_RUN / per_run;
+    return (struct pieces){length, per_run, (source->depth + length - 1) / length};
 }
 
-static uint32_t run_length(uint32_t depth, uint32_t run)
+static uint32_t piece_length(const struct pieces *pieces, uint32_t depth, uint32_t first)
 {
-    const uint32_t left = depth - run * ART_SUM_RUN;
-    return left < ART_SUM_RUN ? left : ART_SUM_RUN;
-}
-
-static float larger(float largest, const float *values, uint32_t count)
-{
-    const float *const end = values + count;
-    for (; values != end; values++) {
-        const float magnitude = art_magnitude(*values);
-        largest = magnitude > largest ? magnitude : largest;
-    }
-    return largest;
+    const uint32_t left = depth - first;
+    return left < pieces->length ? left : pieces->length;
 }
 
 static void find_maxima(const struct art_team *team, const struct art_row_source *source,
-                        float *maxima)
+                        const struct pieces *pieces, float *maxima)
 {
-    const uint32_t runs = (source->depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
     float room[ART_SUM_RUN];
-    uint32_t run = team->core;
+    uint32_t piece = team->core;
     for (uint32_t row = 0; row < source->rows; row++) {
         float largest = 0.0f;
-        for (; run < runs; run += team->cores) {
-            const uint32_t first = run * ART_SUM_RUN;
-            const uint32_t count = run_length(source->depth, run);
-            const float *const values =
-                source->first_pass(source->context, row, first, count, room);
-            largest = larger(largest, values, count);
+        for (; piece < pieces->per_row; piece += team->cores) {
+            const uint32_t first = piece * pieces->length;
+            const uint32_t count = piece_length(pieces, source->depth, first);
+            largest = art_largest(source->first_pass(source->context, row, first, count, room),
+                                  count, largest);
         }
-        run -= runs;
+        piece -= pieces->per_row;
         maxima[row * ART_CORES_MAX + team->core] = largest;
     }
 }
 
-static float row_scale(const struct art_team *team, const float *maxima)
+static struct art_row_scale row_scale(const struct art_team *team, const float *maxima)
 {
-    float largest = maxima[0];
-    for (uint32_t core = 1; core < team->cores; core++) {
-        largest = maxima[core] > largest ? maxima[core] : largest;
-    }
-    return art_scale_of(largest, 127.0f);
+    return art_row_scale(art_largest(maxima, team->cores, 0.0f), 127.0f);
 }
 
+/* The sum of a piece's codes goes to `sums`. */
 static void write_codes(const struct art_team *team, const struct art_row_source *source,
-                        const float *maxima, const struct art_rows *out)
+                        const struct pieces *pieces, const float *maxima, int32_t *sums,
+                        const struct art_rows *out)
 {
-    const uint32_t depth = source->depth;
-    const uint32_t runs = (depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
     float room[ART_SUM_RUN];
-    uint32_t run = team->core;
+    uint32_t piece = team->core;
     for (uint32_t row = 0; row < source->rows; row++) {
-        const float scale = row_scale(team, maxima + row * ART_CORES_MAX);
-        for (; run < runs; run += team->cores) {
-            const uint32_t first = run * ART_SUM_RUN;
-            const uint32_t count = run_length(depth, run);
+        const bool is_keeper = row % team->cores == team->core;
+        if (piece >= pieces->per_row && !is_keeper) {
+            piece -= pieces->per_row;
+            continue;
+        }
+        const struct art_row_scale scale = row_scale(team, maxima + row * ART_CORES_MAX);
+        for (; piece < pieces->per_row; piece += team->cores) {
+            const uint32_t first = piece * pieces->length;
+            const uint32_t count = piece_length(pieces, source->depth, first);
             const float *const values =
                 source->second_pass(source->context, row, first, count, room);
-            out->sums[row * runs + run] =
-                art_quantise_run(values, count, scale, out->codes + row * depth + first);
+            sums[row * pieces->per_row + piece] =
+                art_quantise_run(values, count, scale, out->codes + row * source->depth + first);
         }
-        run -= runs;
-        if (row % team->cores == team->core) {
-            out->scales[row] = scale;
+        piece -= pieces->per_row;
+        if (is_keeper) {
+            out->scales[row] = scale.scale;
         }
+    }
+}
+
+static void join_sums(const struct art_team *team, const struct art_row_source *source,
+                      const struct pieces *pieces, const int32_t *sums, int32_t *out)
+{
+    const uint32_t runs = (source->depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
+    for (uint32_t at = team->core; at < source->rows * runs; at += team->cores) {
+        const uint32_t first = at % runs * pieces->per_run;
+        const uint32_t left = pieces->per_row - first;
+        const uint32_t count = left < pieces->per_run ? left : pieces->per_run;
+        const int32_t *const from = sums + at / runs * pieces->per_row + first;
+        int32_t sum = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            sum += from[i];
+        }
+        out[at] = sum;
     }
 }
 
 void art_quantise_rows(const struct art_team *team, const struct art_row_source *source,
-                       float *maxima, const struct art_rows *out)
+                       float *room, const struct art_rows *out)
 {
-    find_maxima(team, source, maxima);
+    const struct pieces pieces = pieces_of(team, source);
+    float *const rest = room + 2 * source->rows * ART_LANES;
+    int32_t *const piece_sums = (int32_t *)(void *)rest;
+    find_maxima(team, source, &pieces, room);
     art_platform_barrier(team);
-    write_codes(team, source, maxima, out);
+    if (pieces.per_run == 1) {
+        write_codes(team, source, &pieces, room, out->sums, out);
+        return;
+    }
+    write_codes(team, source, &pieces, room, piece_sums, out);
+    art_platform_barrier(team);
+    join_sums(team, source, &pieces, piece_sums, out->sums);
 }

@@ -4,6 +4,7 @@
 #define ARETUSA_KERNELS_QUANTISE_ROWS_H
 
 #include "aretusa/kernels.h"
+#include "elements.h"
 
 /* Tells where the elements first .. first + count - 1 of a row are, count <= 32; room is a place
  * for them if they have none. */
@@ -20,11 +21,10 @@ struct art_row_source {
     uint32_t depth;
 };
 
-/* Quantise all rows; maxima is shared room for 8 floats per row. Crosses one barrier. */
+/* Quantise all rows. The room is what art_quantise_scratch_bytes says: first 8 floats per row for
+ * the cores' maxima, then 8 per row that are left alone, then the rest. Crosses a barrier, and
+ * another one where runs are divided. */
 void art_quantise_rows(const struct art_team *team, const struct art_row_source *source,
-                       float *maxima, const struct art_rows *out);
-
-/* The codes of count values, divided by scale; returns their sum. */
-int32_t art_quantise_run(const float *values, uint32_t count, float scale, int8_t *codes);
+                       float *room, const struct art_rows *out);
 
 #endif

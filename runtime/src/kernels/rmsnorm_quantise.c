@@ -1,5 +1,4 @@
 #include "quantise_rows.h"
-#include "square_root.h"
 #include "tree_sum.h"
 
 struct norm_rows {
@@ -23,7 +22,7 @@ static void sum_squares(const struct art_team *team, const struct art_norm_shape
             for (uint32_t i = 0; i < count; i++) {
                 room[i] = x[i * ART_LANES] * x[i * ART_LANES];
             }
-            lane_sums[token * ART_LANES + lane] = art_tree_sum(room, count);
+            lane_sums[token * ART_LANES + lane] = art_lane_sum(room, count);
         }
     }
 }
@@ -35,15 +34,12 @@ static const float *fill(void *context, uint32_t row, uint32_t first, uint32_t c
     const struct art_norm_shape *const shape = rows->shape;
     if (row != rows->row) {
         const float sum = art_join_lanes(rows->lane_sums + row * ART_LANES);
-        rows->inverse = 1.0f / art_square_root(sum / (float)shape->depth + shape->eps);
+        const float mean = art_quotient(sum, (float)shape->depth);
+        rows->inverse = art_quotient(1.0f, art_root(mean + shape->eps));
         rows->row = row;
     }
-    const float *const src = rows->src + row * shape->depth + first;
-    const float *const weight = rows->weight + first;
-    const float inverse = rows->inverse;
-    for (uint32_t i = 0; i < count; i++) {
-        room[i] = (src[i] * inverse) * weight[i];
-    }
+    art_normalise_run(rows->src + row * shape->depth + first, rows->weight + first, count,
+                      rows->inverse, room);
     return room;
 }
 
@@ -51,8 +47,7 @@ void art_rmsnorm_quantise(const struct art_team *team, const struct art_norm_sha
                           const float *src, const float *weight, void *scratch,
                           const struct art_rows *out)
 {
-    float *const maxima = scratch;
-    float *const lane_sums = maxima + shape->tokens * ART_CORES_MAX;
+    float *const lane_sums = (float *)scratch + shape->tokens * ART_CORES_MAX;
     float *const squares = lane_sums + shape->tokens * ART_LANES;
     sum_squares(team, shape, src, squares, lane_sums);
     art_platform_barrier(team);
@@ -63,5 +58,5 @@ void art_rmsnorm_quantise(const struct art_team *team, const struct art_norm_sha
                                           .context = &rows,
                                           .rows = shape->tokens,
                                           .depth = shape->depth};
-    art_quantise_rows(team, &source, maxima, out);
+    art_quantise_rows(team, &source, scratch, out);
 }

@@ -1,0 +1,136 @@
+"""The kernels as a program of a team of cores, compiled by clang for the chip's cores."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from instruction_set import READ, WRITE, Machine, Memory, Program, Run, stacks
+from kernel_programs import (
+    C_FLAGS,
+    CASE_ARRAYS,
+    CASE_PARAMS,
+    CASE_WORDS,
+    RUNTIME,
+    WRAPPED,
+    _includes,
+    _sources,
+    check_blob,
+    write_blob,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kernel_cases import Case
+
+HERE: Final = Path(__file__).resolve().parent
+CLANG: Final = "clang-19"
+LINKER: Final = "ld.lld-19"
+# Floats live in the integer registers. The compiler may call no function that is not there.
+ZFINX_FLAGS: Final = [
+    "--target=riscv32-unknown-elf",
+    "-march=rv32imc_zfinx_zicsr",
+    "-mabi=ilp32",
+    "-mno-relax",
+    "-ffreestanding",
+]
+BLOB: Final = 0x8400_0000
+PORTABLE, XPULP = "portable", "xpulp"
+
+
+def is_available() -> bool:
+    """Whether compiler and linker are installed."""
+    return shutil.which(CLANG) is not None and shutil.which(LINKER) is not None
+
+
+def variant_of(source: str, kernels: str) -> str:
+    """Of a kernel's file the one to compile: X_xpulp.c beside X.c, if there is one."""
+    fast = Path(source).with_name(f"{Path(source).stem}_xpulp.c")
+    return str(fast) if kernels == XPULP and fast.exists() else source
+
+
+@dataclass(frozen=True, slots=True)
+class TeamProgram:
+    """The kernels with their harness, and the machine that runs them."""
+
+    program: Program
+    machine: Machine
+    elf: Path
+
+    @classmethod
+    def build(cls, folder: Path, kernels: str, machine: Machine) -> TeamProgram:
+        """Compile with the strict warnings as errors."""
+        elf = folder / f"{kernels}.elf"
+        objects = [_compile(folder, variant_of(one, kernels)) for one in _sources()]
+        harness = [_compile(folder, str(HERE / name)) for name in ("team.c", "team_start.S")]
+        own = _compile(folder, str(RUNTIME / "src" / "platform" / "rv32" / "freestanding.c"))
+        wrap = [f"--wrap={name}" for name in WRAPPED]
+        command = [LINKER, "-T", str(HERE / "team.ld"), *wrap, "-o", str(elf)]
+        subprocess.run([*command, *objects, *harness, own], check=True)
+        return cls(Program.read(elf, _counted(elf)), machine, elf)
+
+    def run(self, cases: Sequence[Case], cores: int, *, is_backward: bool = False) -> Run:
+        """Run the cases and compare every result with what its case expects."""
+        blob = write_blob(cases, gap_bytes=64)
+        blob[4:8] = np.uint32(cores).tobytes()
+        memory = _memory_of(blob, len(cases))
+        run = self.machine.run(
+            self.program,
+            [memory, stacks()],
+            cores=cores,
+            is_backward=is_backward,
+        )
+        check_blob(memory.data.tobytes(), cases)
+        return run
+
+
+def _memory_of(blob: bytearray, cases: int) -> Memory:
+    """The blob, of which nothing but the cases and their arrays may be touched."""
+    data = np.frombuffer(blob, np.uint8)
+    access = np.zeros(data.size, np.uint8)
+    words = 4 + cases * CASE_WORDS
+    access[: 4 * words] = READ
+    table = np.frombuffer(blob, np.uint32, words)[4:].reshape(cases, CASE_WORDS)
+    places = table[:, 2 + CASE_PARAMS :][:, : 2 * CASE_ARRAYS].reshape(cases, 2, CASE_ARRAYS)
+    for first, size in places.transpose(0, 2, 1).reshape(-1, 2):
+        access[first : first + size] = READ | WRITE
+    return Memory(first=BLOB, data=data, access=access)
+
+
+def _compile(folder: Path, source: str) -> str:
+    """Kernels are told from their harness by the names of their objects."""
+    is_kernel = (RUNTIME / "src") in Path(source).parents
+    stem = f"{'kernel_' if is_kernel else ''}{Path(source).stem}"
+    built = folder / f"{stem}.o"
+    if not built.exists():
+        flags = [] if source.endswith(".S") else C_FLAGS
+        command = [CLANG, *ZFINX_FLAGS, *flags, *_includes(), "-c", source, "-o", str(built)]
+        subprocess.run(command, check=True)
+    return str(built)
+
+
+def _counted(elf: Path) -> tuple[int, int]:
+    """The range of the linker script's symbols counted_first and counted_last."""
+    data = elf.read_bytes()
+    found = dict(_symbols(data))
+    return found[b"counted_first"], found[b"counted_last"]
+
+
+def _symbols(elf: bytes) -> list[tuple[bytes, int]]:
+    """Names and values of the symbol table."""
+    (table,) = struct.unpack_from("<I", elf, 32)
+    size, count = struct.unpack_from("<HH", elf, 46)
+    sections = [struct.unpack_from("<10I", elf, table + i * size) for i in range(count)]
+    symbols = next(section for section in sections if section[1] == 2)
+    names = sections[symbols[6]][4]
+    found = []
+    for at in range(symbols[4], symbols[4] + symbols[5], 16):
+        name, value = struct.unpack_from("<II", elf, at)
+        found.append((elf[names + name : elf.index(b"\0", names + name)], value))
+    return found
