@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import struct
 import subprocess
@@ -19,6 +21,7 @@ from aretusa.errors import ExitCode
 from aretusa.neureka.linear import Engine
 from aretusa.options import CompileOptions
 from aretusa_sim.plots import FORMATS, pictures, plots, write_plots
+from aretusa_sim.plots_files import sweep_csv
 from aretusa_sim.plots_roofline import merged, rate, roofline_points
 from aretusa_sim.plots_style import INK, rendered
 from aretusa_sim.sweep import context_sweep
@@ -137,6 +140,15 @@ def test_every_axis_says_what_it_counts(drawn: list[Plot]) -> None:
         assert figure.axes[-1].get_xlabel()
 
 
+def test_the_table_of_the_sweep_has_its_numbers(sweep: list[SweepPoint]) -> None:
+    rows = list(csv.DictReader(io.StringIO(sweep_csv(sweep))))
+    assert [int(row["position"]) for row in rows] == [point.position for point in sweep]
+    kinds = [name for name in rows[0] if name.endswith("_cycles")]
+    assert [sum(int(row[kind]) for kind in kinds) for row in rows] == [
+        point.cycles for point in sweep
+    ]
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_plot_is_the_same_bytes_again(form: str, drawn: list[Plot]) -> None:
     assert form in {"svg", "png"}
@@ -180,7 +192,8 @@ def test_the_command_draws_the_same_in_another_process(tmp_path: Path) -> None:
     other = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)}
     subprocess.run(command, check=True, capture_output=True, env=other)
     names = sorted(path.name for path in folders[0].iterdir())
-    assert names == sorted(f"{name}.{form}" for name in NAMES for form in FORMATS)
+    drawings = [f"{name}.{form}" for name in NAMES for form in FORMATS]
+    assert names == sorted([*drawings, "context.csv"])
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
 
