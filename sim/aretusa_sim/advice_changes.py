@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aretusa.ir import ops
 from aretusa.ir.types import DenseType
 from aretusa.memory.contents import RegionKind
+from aretusa.neureka.linear import Engine
 from aretusa.options import MOST_CHUNK
 from aretusa.planning import workspace_bytes
 from aretusa.report.numbers import bytes_text, percent_text
@@ -51,6 +52,7 @@ def attempts(listed: Listing, request: Request, phase: PhaseResult) -> list[Atte
         *_fewer_layers(request),
         *_shorter_context(listed, request),
         *_longer_steps(listed, request),
+        *_one_engine(request, phase),
         *_planned_anew(listed, request),
     ]
 
@@ -186,6 +188,19 @@ def _shorter_context(listed: Listing, request: Request) -> Iterator[Attempt]:
             workspace_bytes=workspace_bytes(half),
         ),
     )
+
+
+def _one_engine(request: Request, phase: PhaseResult) -> Iterator[Attempt]:
+    """The planner's mixture is the best of its costs; here the simulation has its say."""
+    now = {op.engine for op in phase.ops if op.op == "linear"}
+    for engine in Engine:
+        if now and now != {engine.value}:
+            yield Attempt(
+                what=f"all linear layers on {engine.value}",
+                why=f"they run on {', '.join(sorted(now))}",
+                how=f"--engine {engine.value}",
+                request=replace(request, engine=engine),
+            )
 
 
 def _planned_anew(listed: Listing, request: Request) -> Iterator[Attempt]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from rich.console import Console
@@ -14,6 +14,7 @@ from tiny_models import CHUNK, CONTEXT, runnable_config, write_model
 import aretusa_sim as sim
 from aretusa.driver import compile_model
 from aretusa.ir import ops
+from aretusa.neureka.linear import Engine
 from aretusa.options import CompileOptions
 from aretusa.plan.goal import Goal
 from aretusa.plan.make import make_plan
@@ -51,16 +52,9 @@ def _tight(path: Path, factor: int = 1) -> str:
     return str(path)
 
 
-def _estimate(
-    folder: Path,
-    target: str,
-    *,
-    model: str = "model",
-    bits: int = 8,
-    context: int = 64,
-    chunk: int = 8,
-) -> Estimate:
-    options = CompileOptions(bits=bits, context=context, chunk=chunk, target=target)
+def _estimate(folder: Path, target: str, *, model: str = "model", **changed: Any) -> Estimate:  # noqa: ANN401
+    usual = {"bits": 8, "context": 64, "chunk": 8, "target": target}
+    options = CompileOptions(**(usual | changed))
     return sim.estimate(
         folder / model,
         options=options,
@@ -125,10 +119,11 @@ def test_costs_before_are_those_of_the_run(far: Estimate, advice: AdviceResult) 
         ("4 bits for all layers", {"bits": 4}),
         ("a context of 32 positions", {"context": 32}),
         ("steps of 16 tokens in prefill", {"chunk": 16}),
+        ("all linear layers on neureka-3x3", {"engine": Engine.NEUREKA_3X3}),
     ],
 )
 def test_a_change_buys_what_another_estimate_says(
-    what: str, changed: dict[str, int], folder: Path, advice: AdviceResult
+    what: str, changed: dict[str, Any], folder: Path, advice: AdviceResult
 ) -> None:
     other = _estimate(folder, str(folder / "tight.toml"), **changed)
     assert _named(advice, what).after == cost_of(other.listing, GOAL, has_contention=True)
