@@ -70,10 +70,28 @@ def shared_blocks() -> CompressedModel:
     return model
 
 
+def mixture() -> CompressedModel:
+    """Layers of one kind with different forms: what they share must suit all of them."""
+    config = runnable_config(
+        layers=4, hidden_size=288, ffn_size=320, heads=9, kv_heads=3, head_dim=32
+    )
+    model = CompressedModel(config)
+    for module in model.modules():
+        if ".0." in module:
+            model.code(module, 5)
+        elif ".1." in module:
+            model.gptq(module, Gptq(group_size=32))
+        elif ".2." in module:
+            model.gptq(module, Gptq(group_size=128, symmetric=False))
+    model.keys["quantization_config"] = Gptq(symmetric=False).config
+    return model
+
+
 MODELS: Final[dict[str, Callable[[], CompressedModel]]] = {
     "codes": codes,
     "pairs and adapters": pairs_and_adapters,
     "shared blocks": shared_blocks,
+    "mixture": mixture,
     "gptq": gptq,
     "gptq 128": lambda: gptq(group_size=128),
     "gptq zeros": lambda: gptq(group_size=64, symmetric=False),

@@ -45,7 +45,7 @@ class LinearPlan:
     @property
     def scratch_bytes(self) -> int:
         """Buffers of sums, two or with groups three, and two of inputs."""
-        has_groups = bool(self.pieces) and self.pieces[0].band_rows > 0
+        has_groups = any(piece.band_rows > 0 for piece in self.pieces)
         return (2 + has_groups) * align(self.sums_bytes) + 2 * align(self.input_bytes)
 
 
@@ -56,10 +56,12 @@ def plan_linear(
     *,
     has_bias: bool,
 ) -> LinearPlan:
-    """Cut a layer for a working set; sizes that the working set is too small for come out as 0."""
+    """Cut a layer for a working set; sizes that the working set is too small for come out as 0.
+
+    The pieces of a kind's layers may have groups or none: what is shared suits all of them.
+    """
     engine_rows = pieces[0].rows if pieces else 0
     rest_rows = rests[0].rows if rests else 0
-    sums = sums_bytes(pieces[0], working) if pieces else 0
     return LinearPlan(
         rows=engine_rows + rest_rows,
         pieces=tuple(pieces),
@@ -67,9 +69,9 @@ def plan_linear(
         has_bias=has_bias,
         tile_rows=min((tile_rows(m, working.tiles, has_bias=has_bias) for m in rests), default=0),
         slice_rows=min((slice_rows(piece, working.pages) for piece in pieces), default=0),
-        block_rows=block_rows(pieces[0]) if pieces else 0,
-        sums_bytes=sums,
-        input_bytes=input_bytes(pieces[0], working.chunk) if pieces else 0,
+        block_rows=max(map(block_rows, pieces), default=0),
+        sums_bytes=max((sums_bytes(piece, working) for piece in pieces), default=0),
+        input_bytes=max((input_bytes(piece, working.chunk) for piece in pieces), default=0),
     )
 
 
