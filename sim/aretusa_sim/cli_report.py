@@ -59,7 +59,8 @@ def report_command(
         except ToolchainError as missing:
             if plots:
                 raise
-            typer.echo(f"note: the page has no pictures of a simulation: {missing.why}", err=True)
+            why = f"{missing.what} ({missing.why})"
+            typer.echo(f"note: no pictures of a simulation: {why}. {missing.fix}", err=True)
     result = report_build(build, output, drawn)
     answer(result, [f"{result.directory}/{name}" for name in result.files], as_json=as_json)
 

@@ -77,6 +77,18 @@ def test_contributions_add_up_to_the_change_of_the_phase(changed: CompareResult)
             assert shares == pytest.approx(whole.relative)
 
 
+def test_the_other_way_round_everything_changes_back(
+    changed: CompareResult, usual: SimulationResult, on_cores: SimulationResult
+) -> None:
+    back = sim.compare(on_cores, usual)
+    for metric in changed.metrics:
+        other = back.metric(metric.metric)
+        assert (other.before, other.after) == (metric.after, metric.before)
+    there = {(row.phase, row.layer, row.name): row.change_cycles for row in changed.rows}
+    again = {(row.phase, row.layer, row.name): -row.change_cycles for row in back.rows}
+    assert there == again
+
+
 def test_what_changes_most_comes_first(changed: CompareResult) -> None:
     for rows in (changed.rows, changed.groups):
         for phase in ("prefill", "decode"):

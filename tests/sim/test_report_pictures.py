@@ -68,7 +68,9 @@ def test_without_matplotlib_there_is_a_note(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["report", str(build), "-o", str(tmp_path)]) == ExitCode.OK
-    assert "note: the page has no pictures of a simulation" in capsys.readouterr().err
+    note = capsys.readouterr().err
+    assert note.startswith("note: no pictures of a simulation: plots need matplotlib")
+    assert "pip install 'aretusa[plots]'" in note
     assert "<img" not in (tmp_path / "report.html").read_text("utf-8")
     assert main(["report", str(build), "-o", str(tmp_path), "--plots"]) == ExitCode.TOOLCHAIN
     assert "error[E0708]" in capsys.readouterr().err
