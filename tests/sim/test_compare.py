@@ -141,7 +141,7 @@ def test_metrics_are_those_of_the_document(usual: SimulationResult) -> None:
 
 
 def test_the_documents_name_every_metric_and_no_other(usual: SimulationResult) -> None:
-    text = (EXAMPLES.parent / "docs" / "results.md").read_text("utf-8")
+    text = (EXAMPLES.parent / "docs" / "limits-and-comparing.md").read_text("utf-8")
     named = set(re.findall(r"`([a-zA-Z0-9_.]+)`", text.split("Metrics that add up", 1)[1]))
     known = metrics(side(usual))
     assert named - {"NAME_per_token", "prefill.NAME", "decode.NAME"} <= known.keys()
