@@ -43,7 +43,8 @@ struct art_team {
 
 enum { ART_CORES_MAX = 8 };
 
-/* First byte of a memory, aligned to at least 4096, zero where no image was loaded. */
+/* First byte of a memory, aligned to at least 4096, zero where no image was loaded. Null where no
+ * core reaches L3; its image is then checked by the platform. */
 void *art_platform_memory(enum art_memory memory);
 
 /* Bytes of a memory that the build uses, in whole pages of 4096; 0 for none. */

@@ -34,7 +34,7 @@ static struct {
     uint32_t mask;
     uint32_t shared_memory;
     bool has_fabric;
-    bool is_in_unit;
+    bool is_started;
 } bus = {.random = 0x2545F491u};
 
 void refuse(const char *format, ...)
@@ -103,7 +103,7 @@ static void let_work(void)
     if (bus_is_time()) {
         (void)work();
     }
-    if (bus.master == CORE_0 && bus_is_time()) {
+    if (bus.is_started && bus.master == CORE_0 && bus_is_time()) {
         (void)run_fabric();
     }
 }
@@ -268,7 +268,7 @@ uint8_t *bus_bytes(uint32_t address, uint32_t bytes, const char *what)
             if (bytes > places[i].bytes - (address - places[i].base)) {
                 break;
             }
-            return (uint8_t *)art_platform_memory((enum art_memory)i) + (address - places[i].base);
+            return (uint8_t *)unit_memory((enum art_memory)i) + (address - places[i].base);
         }
     }
     const uint32_t l1_bytes = (uint32_t)(__stop_siracusa_l1 - __start_siracusa_l1);
@@ -287,6 +287,7 @@ static __attribute__((constructor)) void start(void)
 {
     siracusa_transfers_start();
     siracusa_engine_start();
+    bus.is_started = true; /* The fabric controller starts when the program asks for something. */
 }
 
 static __attribute__((destructor)) void end(void)

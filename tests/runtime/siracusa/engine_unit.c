@@ -82,11 +82,11 @@ static void check_config(const uint32_t *registers)
 static bool run(const uint32_t *registers, uint32_t channels)
 {
     const struct art_neureka_memories memories = {
-        .l1 = art_platform_memory(ART_MEMORY_L1),
+        .l1 = unit_memory(ART_MEMORY_L1),
         .l1_bytes = ART_L1_BYTES,
-        .mram = art_platform_memory(ART_MEMORY_MRAM),
+        .mram = unit_memory(ART_MEMORY_MRAM),
         .mram_bytes = ART_SRAM_BASE - ART_MRAM_BASE,
-        .sram = art_platform_memory(ART_MEMORY_SRAM),
+        .sram = unit_memory(ART_MEMORY_SRAM),
         .sram_bytes = ART_SRAM_BYTES,
     };
     const struct art_neureka_share share = {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[2]
 UNITS: Final = ("bus.c", "mchan_unit.c", "engine_unit.c", "udma_unit.c")
+NETWORK_UNITS: Final = (*UNITS, "network_units.c")
 DRIVERS: Final = ("engine_registers", "fabric", "hyperbus", "mchan", "requests", "transfers")
 # What the drivers take the place of.
 SOFTWARE: Final = ("neureka/software_engine.c", "transfer/software_transfers.c")
@@ -60,7 +61,7 @@ class RecordedNetwork:
         (build / "aretusa-host").rename(build / "plain")
         units = build / "units"
         units.mkdir()
-        for name in (*UNITS, "units.h"):
+        for name in (*NETWORK_UNITS, "units.h"):
             (units / name).write_bytes((HERE / name).read_bytes())
         portable = [
             path.relative_to(build)
@@ -74,12 +75,13 @@ class RecordedNetwork:
             *portable,
             platform / "host.c",
             *drivers,
-            *(Path("units") / name for name in UNITS),
+            *(Path("units") / name for name in NETWORK_UNITS),
+            platform / "siracusa" / "l3_image.c",
         ]
         _make(
             build,
             f"HOST_SOURCES={' '.join(map(str, sources))}",
-            "HOST_FLAGS=-pthread -DSIRACUSA_RECORDED",
+            "HOST_FLAGS=-pthread -DSIRACUSA_RECORDED -Wl,--wrap=art_platform_memory",
         )
         (build / "aretusa-host").rename(build / "recorded")
         return cls(build)
@@ -91,6 +93,19 @@ class RecordedNetwork:
     def recorded(self, request: RunRequest, pace: str, log: Path, cores: int = 3) -> bytes:
         """The records of a run on the bus, whose own record goes to `log`."""
         return self._run("recorded", request, cores, {"BUS_PACE": pace, "BUS_LOG": str(log)})
+
+    def run_with_l3(self, request: RunRequest, image: bytes | None, place: Path) -> tuple[int, str]:
+        """Exit code and text of a run in an empty directory with another image of L3, or none."""
+        place.mkdir()
+        for path in self.build.glob("*.bin"):
+            if path.name != "l3.bin":
+                (place / path.name).symlink_to(path)
+        if image is not None:
+            (place / "l3.bin").write_bytes(image)
+        (place / "other.bin").write_bytes(request.encode(1))
+        command = [str(self.build / "recorded"), ".", "--request", "other.bin"]
+        done = subprocess.run(command, cwd=place, capture_output=True, check=False, timeout=SECONDS)
+        return done.returncode, done.stdout.decode(errors="replace")
 
     def _run(
         self, program: str, request: RunRequest, cores: int, environment: dict[str, str]

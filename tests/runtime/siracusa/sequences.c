@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "memory_map.h"
+#include "platform/siracusa/l3_image.h"
+#include "units.h"
 
 static uint8_t l1[ART_L1_BYTES] __attribute__((aligned(4096)));
 static uint8_t l2[ART_L2_BYTES] __attribute__((aligned(4096)));
@@ -28,6 +30,16 @@ static uint32_t random_state = 1;
 void *art_platform_memory(enum art_memory memory)
 {
     return memories[memory].bytes;
+}
+
+void *unit_memory(enum art_memory memory)
+{
+    return memories[memory].bytes;
+}
+
+/* There is no image. */
+void siracusa_l3_load(void)
+{
 }
 
 uint32_t art_platform_memory_bytes(enum art_memory memory)

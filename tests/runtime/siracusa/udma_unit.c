@@ -111,7 +111,7 @@ bool udma_unit_work(void)
         return true;
     }
     const struct transaction *transaction = &queue[done % HYPERBUS_QUEUE];
-    uint8_t *outside = (uint8_t *)art_platform_memory(ART_MEMORY_L3) + transaction->l3;
+    uint8_t *outside = (uint8_t *)unit_memory(ART_MEMORY_L3) + transaction->l3;
     uint8_t *inside = bus_bytes(transaction->l2, transaction->bytes, "a HyperBus transaction");
 
     memcpy(transaction->is_read ? inside : outside, transaction->is_read ? outside : inside,

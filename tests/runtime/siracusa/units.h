@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aretusa/platform.h"
+
 enum master { CORE_0, FABRIC };
 
 /* When the units work: as soon as they can, only when somebody waits, or now and then. */
@@ -30,6 +32,9 @@ void bus_poll(bool (*work)(void));
 
 /* Bytes behind a run of addresses; refuses what lies in no memory, or in part outside. */
 uint8_t *bus_bytes(uint32_t address, uint32_t bytes, const char *what);
+
+/* The bytes of a memory, of L3, too, where the program sees none. */
+void *unit_memory(enum art_memory memory);
 
 /* A unit's registers; `offset` counts from its first one. */
 uint32_t mchan_unit_read(enum master master, uint32_t offset);

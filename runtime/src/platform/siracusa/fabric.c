@@ -3,6 +3,7 @@
 #include "bus.h"
 #include "events.h"
 #include "hyperbus.h"
+#include "l3_image.h"
 #include "mailbox.h"
 #include "mchan.h"
 #include "memory_map.h"
@@ -213,6 +214,7 @@ void siracusa_fc_start(void)
         art_platform_exit(ART_EXIT_ASSERT);
     }
     hyperbus_start();
+    siracusa_l3_load();
 }
 
 /* The bus is given its next work before the last work moves on. */

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Prepare the HyperBus, before the cluster starts. */
+/* Prepare the HyperBus and fill L3, before the cluster starts. */
 void siracusa_fc_start(void);
 
 /* Do what can be done without waiting for the bus; false if there was nothing. */
