@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass
 from typing import Final
@@ -38,13 +39,17 @@ _FAULTS: Final = {
 }
 
 
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 WRONG_FLOATS: Final = 18  # ART_EXIT_FLOATS
 
 
-def access_fault(messages: str) -> FirmwareError:
+def access_fault(console: bytes, messages: str) -> FirmwareError:
     """The error that a virtual platform's stop stands for: an access that leads nowhere."""
-    lines = [line.strip() for line in messages.splitlines() if line.strip()]
-    return FirmwareError("E0847", "a core trapped", why=(lines or [""])[0], fix=_REPORT)
+    said = _COLOUR.sub("", console.decode(errors="replace") + messages)
+    lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    accesses = [line for line in lines if "invalid" in line.lower()]
+    why = (accesses or lines or [""])[-1]
+    return FirmwareError("E0847", "a core trapped", why=why, fix=_REPORT)
 
 
 def exit_fault(exit_code: int, console: bytes, messages: str) -> FirmwareError | None:

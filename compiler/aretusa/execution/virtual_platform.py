@@ -106,5 +106,5 @@ def _execute(
     if ended.exit_code == 0 or not said:
         return ended
     if int(said[-1]) == _ABORTED:
-        raise access_fault(ended.messages)
+        raise access_fault(ended.console, ended.messages)
     return replace(ended, exit_code=int(said[-1]))

@@ -1,3 +1,5 @@
+#include <stddef.h>
+
 #include "aretusa/stream.h"
 #include "units.h"
 
@@ -128,12 +130,19 @@ static void run_engine(const struct art_team *team, struct linear_call *call)
     run_units(team, call, first, &queued);
 }
 
+/* The plan's tables lie in a memory that a core of the chip waits for; each unit asks them often,
+ * and a core's stack is near. */
 void art_linear_planned(const struct art_team *team, const struct art_linear_plan *plan,
                         const struct art_rows *src, uint32_t tokens, const float *residual,
                         void *scratch, float *out)
 {
+    const struct art_engine_place engine =
+        plan->engine ? *plan->engine : (struct art_engine_place){.rows = 0};
+    const struct art_matrix_place matrix =
+        plan->matrix ? *plan->matrix : (struct art_matrix_place){.rows = 0};
+    struct art_linear_plan near = *plan;
     struct linear_call call = {
-        .plan = plan,
+        .plan = &near,
         .src = src,
         .tokens = tokens,
         .residual = residual,
@@ -141,6 +150,8 @@ void art_linear_planned(const struct art_team *team, const struct art_linear_pla
         .out = out,
     };
 
+    near.engine = plan->engine ? &engine : NULL;
+    near.matrix = plan->matrix ? &matrix : NULL;
     if (plan->engine) {
         run_engine(team, &call);
     } else {

@@ -36,7 +36,7 @@ _Noreturn void siracusa_fabric_main(void)
 #if ART_L3_BYTES > 0
         (void)siracusa_fc_step();
 #else
-        __asm__ volatile("wfi");
+        siracusa_idle();
 #endif
     }
 }

@@ -23,6 +23,16 @@
 
 #include "aretusa/platform.h"
 
+/* Let time pass: nothing is left to do. */
+#ifdef SIRACUSA_RECORDED
+_Noreturn void siracusa_idle(void);
+#else
+static inline void siracusa_idle(void)
+{
+    __asm__ volatile("wfi");
+}
+#endif
+
 /* The window of the request, ART_REQUEST of the size that request.S gives it. */
 extern const uint8_t siracusa_request[];
 extern const uint8_t siracusa_request_end[];

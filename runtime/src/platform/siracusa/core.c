@@ -4,16 +4,20 @@
 #include "engine_registers.h"
 #include "events.h"
 #include "memory_map.h"
+#include "sections.h"
 #include "transfers.h"
 
 #include "aretusa/generate.h"
 
 #define TIMER_START 0x80000003u /* both counters as one of 64 bits, from 0 */
 
-static const struct {
+struct window {
     uint32_t base;
     uint32_t bytes;
-} windows[ART_MEMORY_COUNT] = {
+};
+
+/* Asked for every pointer. */
+static const SIRACUSA_L1_CONSTANT struct window windows[ART_MEMORY_COUNT] = {
     [ART_MEMORY_L1] = {ART_L1_BASE, ART_L1_BYTES},
     [ART_MEMORY_L2] = {ART_L2_BASE, ART_L2_BYTES},
     [ART_MEMORY_SRAM] = {ART_SRAM_BASE, ART_SRAM_BYTES},
@@ -65,7 +69,7 @@ _Noreturn void art_platform_exit(enum art_exit code)
     siracusa_record_close();
     siracusa_write32(CHIP_STATUS, 0x80000000u | (uint32_t)code);
     while (true) {
-        __asm__ volatile("wfi");
+        siracusa_idle();
     }
 }
 
@@ -98,6 +102,6 @@ _Noreturn void siracusa_core_main(uint32_t core)
         art_platform_exit(code);
     }
     while (true) {
-        __asm__ volatile("wfi");
+        siracusa_idle();
     }
 }

@@ -7,8 +7,10 @@
  */
 #ifdef SIRACUSA_RECORDED
 #define SIRACUSA_L1 __attribute__((section("siracusa_l1")))
+#define SIRACUSA_L1_CONSTANT
 #else
 #define SIRACUSA_L1 __attribute__((section(".bss.l1")))
+#define SIRACUSA_L1_CONSTANT __attribute__((section(".rodata.l1")))
 #endif
 
 #endif
