@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 class Durations:
     """The links and N-EUREKA of a chip.
 
-    Transfers of one unit follow each other without overlap, each with its whole set-up. What goes
-    between L3 and L1 passes MCHAN, too; pages go straight to the SRAM.
+    Transfers of one unit follow each other without overlap, each with its whole set-up. The uDMA
+    reaches L2 alone and one end of MCHAN is in L1: what comes from L3 goes on to L1 by MCHAN, and
+    pages once more from there to the SRAM. This happens chunk by chunk beside the link, so that
+    only the last chunk takes time, or the first one on the way to L3.
     """
 
     target: Target
@@ -41,8 +43,7 @@ class Durations:
             check=target.offload.register_cycles,
             give=self.give,
             program=target.neureka_features.program_cycles,
-            burst=self._peripheral(target.offload.page_burst_bytes),
-            link_setup=off_chip_cycles(target, 1) - self._peripheral(1),
+            chunk=self._chunk,
         )
 
     @property
@@ -50,6 +51,11 @@ class Durations:
         """Of core 0 for one transfer."""
         offload = self.target.offload
         return offload.transfer_registers * offload.register_cycles
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Of a transfer off the chip, in one transaction of the link."""
+        return self.target.offload.chunk_bytes
 
     def transfer(self, event: TransferStart) -> Stages:
         """The units that a transfer passes."""
@@ -59,14 +65,29 @@ class Durations:
         return self._stages[key]
 
     def _transfer(self, source: MemoryId, target: MemoryId, size: int) -> Stages:
-        stages = []
-        if MemoryId.L1 in {source, target}:
-            stages.append(self._dma(is_in=target is MemoryId.L1, size_bytes=size))
-        if MemoryId.L3 in {source, target}:
-            stages.append((int(Unit.LINK), off_chip_cycles(self.target, size)))
-        if source is MemoryId.L3:
-            stages.reverse()
-        return tuple(stages)
+        if MemoryId.L3 not in {source, target}:
+            give = self.give  # the measured set-up begins when core 0 starts to give the transfer
+            return (self._dma(is_in=target is MemoryId.L1, size_bytes=size, given_cycles=give),)
+        link = (int(Unit.LINK), off_chip_cycles(self.target, size))
+        chunk = min(size, self.chunk_bytes)
+        into, out = (self._dma(is_in=way, size_bytes=chunk) for way in (True, False))
+        match source, target:
+            case MemoryId.L3, MemoryId.L1:
+                return (link, into)
+            case MemoryId.L3, _:
+                return (link, into, out)
+            case _:
+                return (out, link)
+
+    @staticmethod
+    def route(source: MemoryId, target: MemoryId) -> tuple[MemoryId, ...]:
+        """The memories that the bytes of a transfer pass, both ends included."""
+        if MemoryId.L3 not in {source, target}:
+            return source, target
+        inner = target if source is MemoryId.L3 else source
+        way: tuple[MemoryId, ...] = (MemoryId.L3, MemoryId.L2)
+        way += (inner,) if inner is MemoryId.L1 else (MemoryId.L1, inner)
+        return way if source is MemoryId.L3 else way[::-1]
 
     def job(self, event: JobStart) -> Stages:
         """N-EUREKA alone."""
@@ -84,16 +105,16 @@ class Durations:
             self._jobs[work] = ((int(Unit.ENGINE), job_cycles(work, self.target.neureka).total),)
         return self._jobs[work]
 
-    def _dma(self, *, is_in: bool, size_bytes: int) -> tuple[int, int]:
-        """The measured set-up begins when core 0 starts to give the transfer."""
+    def _dma(self, *, is_in: bool, size_bytes: int, given_cycles: int = 0) -> tuple[int, int]:
         dma = self.target.dma
         commands = -(-size_bytes // dma.transfer_bytes_max)
-        setup = max(0, dma.setup_cycles - self.give) + (commands - 1) * dma.setup_cycles
+        setup = max(0, dma.setup_cycles - given_cycles) + (commands - 1) * dma.setup_cycles
         unit = Unit.DMA_IN if is_in else Unit.DMA_OUT
         return int(unit), setup + -(-size_bytes // dma.bytes_per_cycle)
 
-    def _peripheral(self, size_bytes: int) -> int:
-        """Bytes of the off-chip link without a set-up."""
-        clock = self.target.clock
-        cycles = -(-size_bytes // self.target.off_chip.bytes_per_cycle)
+    @property
+    def _chunk(self) -> int:
+        """A chunk of a page, but for the first, which takes longer by what gives it."""
+        link, clock = self.target.off_chip, self.target.clock
+        cycles = link.chunk_setup_cycles + -(-self.chunk_bytes // link.bytes_per_cycle)
         return -(-cycles * clock.cluster_hz // clock.peripheral_hz)

@@ -60,7 +60,6 @@ class Timeline:
         self.stalls = [0, 0, 0]
         self.busy = [0 for _ in Unit]
         self.first_row = 0  # what labels are counted from
-        self.cuts: list[int] = []  # labels of pages that got a second set-up of the link
         self.intervals: list[Interval] | None = [] if has_intervals else None
         self._heap: list[tuple[int, int, int]] = []
         self._sequence = 0
@@ -225,12 +224,15 @@ class Timeline:
             self.intervals.append((unit, start, time, label))
         if not stages:
             self._end(queue, number)
-        elif queue == PAGES:
+        elif queue == PAGES and stages[0][0] == LINK:
             self._waiting[LINK].appendleft((queue, number, stages, label))
         else:
             self._submit((queue, number, stages, label), time)
         if self._running[unit] is None:
-            self._start_next(unit, time)
+            if unit == LINK and self._urgent:
+                self._start(self._urgent.popleft(), time)
+            elif self._waiting[unit]:
+                self._start(self._waiting[unit].popleft(), time)
         return time
 
     def _end(self, queue: int, number: int) -> None:
@@ -244,12 +246,6 @@ class Timeline:
             done += 1
             early.remove(done)
         self._done[queue] = done
-
-    def _start_next(self, unit: int, time: int) -> None:
-        if unit == LINK and self._urgent:
-            self._start(self._urgent.popleft(), time)
-        elif self._waiting[unit]:
-            self._start(self._waiting[unit].popleft(), time)
 
     def _submit(self, task: _Task, time: int) -> None:
         """The task's unit takes it up, or it waits there."""
@@ -267,8 +263,11 @@ class Timeline:
     def _start(self, task: _Task, time: int) -> None:
         queue, number, stages, label = task
         unit, cycles = stages[0]
+        end = time + cycles
         self.busy[unit] += cycles
-        self._put(unit, (0, time, time + cycles, (queue, number, stages[1:], label)))
+        self._sequence = sequence = self._sequence + 1
+        self._running[unit] = (sequence, time, end, (queue, number, stages[1:], label))
+        heappush(self._heap, (end, unit, sequence))
 
     def _put(self, unit: int, running: _Running) -> None:
         """The unit does that from now on, under a new sequence number."""
@@ -278,14 +277,12 @@ class Timeline:
         heappush(self._heap, (end, unit, self._sequence))
 
     def _cut_page(self, running: _Running, time: int) -> None:
-        """The page ends with its burst; what is left of it gets a set-up of its own."""
+        """The page ends with its chunk; what is left of it waits in front of other pages."""
         _, start, old_end, (queue, number, stages, label) = running
-        setup, burst = self.costs.link_setup, self.costs.burst
-        end = start + setup + max(1, -(-(time - start - setup) // burst)) * burst
+        chunk = self.costs.chunk
+        end = start + max(1, -(-(time - start) // chunk)) * chunk
         left = old_end - end
         if left <= 0:
             return
-        rest: Stages = ((LINK, setup + left), *stages)
         self.busy[LINK] -= left
-        self.cuts.append(label)
-        self._put(LINK, (0, start, end, (queue, number, rest, label)))
+        self._put(LINK, (0, start, end, (queue, number, ((LINK, left), *stages), label)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from aretusa.ir import ops
@@ -11,6 +12,7 @@ from aretusa.trace.event import (
     Barrier,
     JobStart,
     JobWait,
+    Queue,
     Touch,
     TransferStart,
     TransferWait,
@@ -199,9 +201,14 @@ class _OpLowering:
         self.parent.give(event.queue)
         activity, size = self._of(row), event.source.size_bytes
         activity.transfers += 1
-        activity.copy_bytes(event.source.memory, event.target.memory, size)
+        route = self.parent.durations.route(event.source.memory, event.target.memory)
+        for source, target in pairwise(route):
+            activity.copy_bytes(source, target, size)
+        is_off_chip = event.queue != Queue.DMA
         for unit, cycles in stages:
-            activity.use(Unit(unit), cycles, size)
+            beside = is_off_chip and unit != Unit.LINK  # all chunks but one move beside the link
+            moved = min(size, self.parent.durations.chunk_bytes) if beside else size
+            activity.use(Unit(unit), cycles, moved)
 
     def _job(self, event: JobStart) -> None:
         stages = self.parent.durations.job(event)

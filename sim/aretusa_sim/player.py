@@ -22,14 +22,10 @@ MOST: Final = 20_000  # blocks that are remembered
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What a block did to the counters, to the numbers of queues, to pages, and to the units.
-
-    Labels of the pages that were cut are counted from the row.
-    """
+    """What a block did to the counters, to the numbers of queues, and to the units."""
 
     counters: tuple[int, ...]
     given: tuple[int, ...]
-    cuts: tuple[int, ...]
     after: Frozen
 
 
@@ -52,17 +48,15 @@ class Player:
         key = (id(block), timeline.freeze())
         past = self._known.get(key)
         if past is not None:
-            timeline.cuts += [label + timeline.first_row for label in past.cuts]
             timeline.repeat(past.counters, past.given, past.after)
             return
-        counters, given, cut = timeline.counters(), timeline.given(), len(timeline.cuts)
+        counters, given = timeline.counters(), timeline.given()
         play(timeline, block)
         if len(self._known) < MOST:
             self._kept.append(block)
             self._known[key] = _Past(
                 _less(timeline.counters(), counters),
                 _less(timeline.given(), given),
-                tuple(label - timeline.first_row for label in timeline.cuts[cut:]),
                 timeline.freeze(),
             )
 

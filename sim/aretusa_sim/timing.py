@@ -12,7 +12,6 @@ from aretusa_sim.engine import Timeline
 from aretusa_sim.lowering import Lowering
 from aretusa_sim.player import Player
 from aretusa_sim.steps import StepCoder
-from aretusa_sim.units import Unit
 
 if TYPE_CHECKING:
     from aretusa.trace.listing import Listing
@@ -81,7 +80,6 @@ class Simulator:
         rows = [RowTiming() for _ in range(self.coder.row_count)]
         start, busy = timeline.now, list(timeline.busy)
         starts: list[tuple[int, int]] = []
-        timeline.cuts.clear()
         for first, part in code:
             timeline.first_row = first
             for segment in part.segments:
@@ -94,8 +92,6 @@ class Simulator:
                 for row, activity in segment.activity.items():
                     rows[first + row].activity.add(activity)
         timeline.finish()
-        for row in timeline.cuts:
-            rows[row].activity.use(Unit.LINK, timeline.costs.link_setup, 0)
         spent = (now - then for now, then in zip(timeline.busy, busy, strict=True))
         return StepTiming(
             tokens=tokens,
@@ -115,11 +111,10 @@ def _counters(timeline: Timeline) -> tuple[int, ...]:
 
 
 def _add(row: RowTiming, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    cycles, working, giving, barriers, *stalls = (
-        new - old for new, old in zip(after, before, strict=True)
-    )
-    row.cycles += cycles
-    row.working += working
-    row.giving += giving
-    row.at_barriers += barriers
-    row.stalls = [one + more for one, more in zip(row.stalls, stalls, strict=True)]
+    row.cycles += after[0] - before[0]
+    row.working += after[1] - before[1]
+    row.giving += after[2] - before[2]
+    row.at_barriers += after[3] - before[3]
+    stalls = row.stalls
+    for cause in range(len(stalls)):
+        stalls[cause] += after[4 + cause] - before[4 + cause]

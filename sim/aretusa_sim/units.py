@@ -65,5 +65,4 @@ class Costs:
     check: int  # core 0 that finds something done
     give: int  # core 0 gives a transfer
     program: int  # core 0 gives a job
-    burst: int  # of a page, after which the link may turn to something urgent
-    link_setup: int  # of what is left of the page then
+    chunk: int  # of a page on the link, which may turn to something urgent after each

@@ -9,7 +9,7 @@ from aretusa.trace.event import Queue
 from aretusa_sim.engine import Timeline
 from aretusa_sim.units import JOBS, Cause, Costs, Unit
 
-FREE: Final = Costs(barrier=0, wake=0, check=0, give=0, program=0, burst=100, link_setup=10)
+FREE: Final = Costs(barrier=0, wake=0, check=0, give=0, program=0, chunk=100)
 DMA, OFF_CHIP, PAGES = int(Queue.DMA), int(Queue.OFF_CHIP), int(Queue.PAGES)
 ENGINE, DMA_IN, DMA_OUT, LINK = (
     int(unit) for unit in (Unit.ENGINE, Unit.DMA_IN, Unit.DMA_OUT, Unit.LINK)
@@ -85,18 +85,29 @@ def test_something_urgent_passes_waiting_pages_at_once() -> None:
     assert [label for *_, label in _spans(timeline, LINK)] == [0, 5, 1]
 
 
-def test_a_page_is_cut_behind_its_burst_and_goes_on_with_a_set_up() -> None:
+def test_a_page_gives_way_behind_its_chunk_and_goes_on_in_front_of_other_pages() -> None:
     timeline = _timeline()
-    timeline.give(PAGES, ((LINK, 410),), 0)  # a set-up of 10 and four bursts
+    timeline.give(PAGES, ((LINK, 410),), 0)  # the rest of its set-up comes with the last chunk
     timeline.give(PAGES, ((LINK, 110),), 1)
     timeline.work(150, 9)
     timeline.give(OFF_CHIP, ((LINK, 50), (DMA_IN, 7)), 5)
     timeline.wait(OFF_CHIP, 0)
-    assert timeline.now == 210 + 50 + 7
+    assert timeline.now == 200 + 50 + 7
     timeline.wait(PAGES, 0)
-    assert _spans(timeline, LINK) == [(0, 210, 0), (210, 260, 5), (260, 470, 0), (470, 580, 1)]
-    assert timeline.busy[LINK] == 580
-    assert timeline.cuts == [0]
+    assert _spans(timeline, LINK) == [(0, 200, 0), (200, 250, 5), (250, 460, 0), (460, 570, 1)]
+    assert timeline.busy[LINK] == 570
+
+
+def test_what_is_left_of_a_page_passes_the_stages_behind_the_link() -> None:
+    timeline = _timeline()
+    timeline.give(PAGES, ((LINK, 300), (DMA_IN, 30), (DMA_OUT, 40)), 0)
+    timeline.work(150, 9)
+    timeline.give(OFF_CHIP, ((LINK, 50),), 5)
+    timeline.wait(PAGES, 0)
+    assert _spans(timeline, LINK) == [(0, 200, 0), (200, 250, 5), (250, 350, 0)]
+    assert _spans(timeline, DMA_IN) == [(350, 380, 0)]
+    assert _spans(timeline, DMA_OUT) == [(380, 420, 0)]
+    assert timeline.now == 420
 
 
 def test_a_task_that_was_never_given_is_an_error() -> None:

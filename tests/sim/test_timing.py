@@ -12,6 +12,7 @@ from tiny_models import lowered_graph, plan_of, resized, runnable_config
 
 from aretusa.ir import ops
 from aretusa.neureka.linear import Engine
+from aretusa.target.description import MemoryId
 from aretusa.target.load import load_target
 from aretusa.trace.event import JobStart, TransferStart
 from aretusa.trace.listing import listing
@@ -147,14 +148,39 @@ def test_what_is_moved_and_given_is_that_of_the_events(name: str) -> None:
     assert sum(row.jobs for row in rows) == len(jobs)
     port = sum(event.weights.size_bytes for event in jobs)
     assert sum(row.moved_bytes.get(Unit.ENGINE, 0) for row in rows) == port
+    durations = Durations(listed.target)
     for unit in (Unit.DMA_IN, Unit.DMA_OUT, Unit.LINK):
-        durations = Durations(listed.target)
-        size = sum(
-            event.source.size_bytes
-            for event in moved
-            if unit in {one for one, _ in durations.transfer(event)}
-        )
+        size = 0
+        for event in moved:
+            passed = {one for one, _ in durations.transfer(event)}
+            is_beside = Unit.LINK in passed and unit is not Unit.LINK
+            most = durations.chunk_bytes if is_beside else event.source.size_bytes
+            size += min(event.source.size_bytes, most) if unit in passed else 0
         assert sum(row.moved_bytes.get(unit, 0) for row in rows) == size
+
+
+@pytest.mark.parametrize("name", [name for name in LINKED if name.startswith("paged")])
+def test_what_comes_from_off_chip_is_written_to_all_memories_on_its_way(name: str) -> None:
+    listed = listing_named(name)
+    simulator = Simulator(listed)
+    rows = [row.activity for row in simulator.step(1, 5, has_head=True).rows]
+    events = program_events(listed, [Forward(1, 5, (0,))])
+    loads = [
+        event
+        for event in events
+        if isinstance(event, TransferStart) and event.source.memory is MemoryId.L3
+    ]
+    size = sum(event.source.size_bytes for event in loads)
+    pages = sum(e.source.size_bytes for e in loads if e.target.memory is MemoryId.SRAM)
+
+    def total(memory: MemoryId) -> int:
+        return sum(row.written_bytes.get(memory, 0) for row in rows)
+
+    assert size > 0
+    assert sum(row.read_bytes.get(MemoryId.L3, 0) for row in rows) == size
+    assert total(MemoryId.L2) >= size
+    assert total(MemoryId.L1) >= size
+    assert total(MemoryId.SRAM) == pages
 
 
 @pytest.mark.parametrize("name", LISTINGS)

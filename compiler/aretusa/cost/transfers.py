@@ -32,7 +32,9 @@ def dma_cycles(target: Target, size_bytes: int) -> int:
 
 
 def off_chip_cycles(target: Target, size_bytes: int) -> int:
-    """One transfer of the uDMA, whose peripheral clock is the slower one; rounded up."""
+    """The link's cycles for one transfer in chunks; the peripheral clock is the slower one."""
     link, clock = target.off_chip, target.clock
-    peripheral_cycles = link.setup_cycles + -(-size_bytes // link.bytes_per_cycle)
+    more_chunks = -(-size_bytes // target.offload.chunk_bytes) - 1
+    setups = link.setup_cycles + more_chunks * link.chunk_setup_cycles
+    peripheral_cycles = setups + -(-size_bytes // link.bytes_per_cycle)
     return -(-peripheral_cycles * clock.cluster_hz // clock.peripheral_hz)

@@ -111,10 +111,14 @@ class Dma:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OffChipLink:
-    """uDMA and HyperBus, between L3 and L2; cycles of the peripheral clock."""
+    """uDMA and HyperBus, between L3 and L2; cycles of the peripheral clock.
+
+    A transfer goes in chunks of `Offload.chunk_bytes`, each a transaction on the bus.
+    """
 
     bytes_per_cycle: int
-    setup_cycles: int
+    setup_cycles: int  # of a transfer with its first chunk
+    chunk_setup_cycles: int  # of each further chunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +127,7 @@ class Offload:
 
     register_cycles: int  # one access to a unit's registers
     transfer_registers: int  # accesses that give a transfer
-    page_burst_bytes: int  # of a page, after which the off-chip link may turn to something else
+    chunk_bytes: int  # of a transfer off the chip: the link may turn to something urgent after each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

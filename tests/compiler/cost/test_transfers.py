@@ -29,12 +29,13 @@ def test_long_transfers_are_several_commands() -> None:
 
 
 def test_off_chip_bytes_wait_for_the_slower_clock() -> None:
-    few = transfer_cycles(TARGET, MemoryId.L3, MemoryId.L2, 1000)
-    many = transfer_cycles(TARGET, MemoryId.L3, MemoryId.L2, 2000)
+    """A chunk more costs its bytes and its set-up on the bus."""
+    chunk = TARGET.offload.chunk_bytes
+    few = transfer_cycles(TARGET, MemoryId.L3, MemoryId.L2, chunk)
+    many = transfer_cycles(TARGET, MemoryId.L3, MemoryId.L2, 11 * chunk)
+    each = TARGET.off_chip.chunk_setup_cycles + chunk // TARGET.off_chip.bytes_per_cycle
     seconds = (many - few) / TARGET.clock.cluster_hz
-    assert abs(
-        1000 / seconds / (TARGET.off_chip.bytes_per_cycle * TARGET.clock.peripheral_hz) - 1
-    ) < (1e-3)
+    assert abs(seconds * TARGET.clock.peripheral_hz / (10 * each) - 1) < 1e-4
 
 
 @given(
