@@ -1,4 +1,4 @@
-"""The goals of issues 2 and 3, whether the figures meet them, and the reason where they do not."""
+"""The goals of issues 2 to 4, whether the figures meet them, and the reason where they do not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from plan_cost import BITS
+from simulation_speed import ESTIMATE_GOAL_S, SMOLLM2_NAME, TASKS_GOAL, TOKEN_GOAL_S
 from subjects import MIB
 
 from aretusa.options import AUTO
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from plan_cost import PlanCost, Repeated
     from plans import Plans
     from predictions import EnginePlan, PlacementQuality
+    from simulation_speed import SimulationSpeed
     from subjects import Subject
 
 PER_MAC_GOAL: Final = 3.5  # instructions per int8 multiply-accumulate of matrix times vector
@@ -169,4 +171,29 @@ def _placement_verdict(placed: PlacementQuality) -> Verdict:
         goal=f"<= {100 * GAP_GOAL:g} %",
         found=f"{100 * placed.gap:.3f} %",
         is_met=placed.gap <= GAP_GOAL,
+    )
+
+
+def simulation_verdicts(found: SimulationSpeed) -> Iterator[Verdict]:
+    """Tasks a second, a token, and a large model, all in processor time."""
+    decode = next(one for one in found.decodes if one.name == SMOLLM2_NAME)
+    rate = decode.tasks_per_second
+    yield Verdict(
+        what=f"simulated tasks of {decode.name}",
+        goal=f">= {TASKS_GOAL:,} / s",
+        found=f"{rate:,.0f} / s ({decode.one_by_one_per_second:,.0f} / s one by one)",
+        is_met=rate >= TASKS_GOAL,
+    )
+    slowest = max(decode.first_token_s, *decode.token_s)
+    yield Verdict(
+        what=f"a decoded token of {decode.name}, simulated, slowest",
+        goal=f"< {TOKEN_GOAL_S:g} s",
+        found=f"{slowest:.2f} s",
+        is_met=slowest < TOKEN_GOAL_S,
+    )
+    yield Verdict(
+        what=f"estimate {found.estimate_name}",
+        goal=f"< {ESTIMATE_GOAL_S:g} s",
+        found=f"{found.estimate_cpu_s:.1f} s",
+        is_met=found.estimate_cpu_s < ESTIMATE_GOAL_S,
     )

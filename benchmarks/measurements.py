@@ -12,6 +12,7 @@ from isolated_kernels import IsolatedCount  # noqa: TC002
 from machine_facts import MachineFacts  # noqa: TC002
 from plans import Plans  # noqa: TC002
 from pydantic import TypeAdapter
+from simulation_speed import SimulationSpeed  # noqa: TC002
 from subjects import Subject  # noqa: TC002
 
 
@@ -36,6 +37,7 @@ class Measurements:
     models: tuple[Measured, ...]
     kernels: tuple[IsolatedCount, ...]
     plans: Plans | None = None
+    simulation: SimulationSpeed | None = None
 
 
 def as_json(found: Measurements) -> str:

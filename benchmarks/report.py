@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from goals import PER_MAC_GOAL, Verdict, compile_verdicts, emulated_verdicts, plan_verdicts
+from goals import (
+    PER_MAC_GOAL,
+    Verdict,
+    compile_verdicts,
+    emulated_verdicts,
+    plan_verdicts,
+    simulation_verdicts,
+)
 from markdown_text import count, mebibytes, paragraph, seconds, table
 from report_plans import plan_sections
 from report_runs import boot_section, host_section, instructions_section
+from report_simulation import simulation_section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,6 +44,8 @@ def report(found: Measurements) -> str:
     lines += _compile(found.models)
     if found.plans is not None:
         lines += plan_sections(found.plans)
+    if found.simulation is not None:
+        lines += simulation_section(found.simulation)
     for model in found.models:
         if model.emulated is not None:
             lines += instructions_section(model.subject, model.emulated)
@@ -67,6 +77,8 @@ def _goals(found: Measurements) -> Iterator[str]:
             verdicts += emulated_verdicts(model.subject, model.emulated)
     if found.plans is not None:
         verdicts += plan_verdicts(found.plans)
+    if found.simulation is not None:
+        verdicts += simulation_verdicts(found.simulation)
     yield "## Goals"
     yield ""
     for model in found.models:

@@ -20,6 +20,7 @@ from machine_facts import machine_facts
 from measurements import Measured, Measurements, as_json, from_json
 from plans import measure_plans
 from report import report
+from simulation_speed import measure_simulation
 from subjects import SUBJECTS
 
 from aretusa.errors import AretusaError
@@ -27,17 +28,22 @@ from aretusa.errors import AretusaError
 if TYPE_CHECKING:
     from subjects import Subject
 
-PARTS: Final = ("programs", "plans")
+PARTS: Final = ("programs", "plans", "simulation")
 
 
 def measure(
     subjects: tuple[Subject, ...], only: str | None, known: Measurements | None
 ) -> Measurements:
-    """One part anew and the other as it is `known`, or both."""
-    programs = known if only == "plans" else _measure_programs(subjects)
-    assert programs is not None, "--only needs what is known"
-    kept = None if known is None else known.plans
-    return replace(programs, plans=kept if only == "programs" else measure_plans(_say))
+    """One part anew and the others as they are `known`, or all."""
+    found = _measure_programs(subjects) if only in {None, "programs"} else known
+    assert found is not None, "--only needs what is known"
+    plans = None if known is None else known.plans
+    simulation = None if known is None else known.simulation
+    if only in {None, "plans"}:
+        plans = measure_plans(_say)
+    if only in {None, "simulation"}:
+        simulation = measure_simulation(_say)
+    return replace(found, plans=plans, simulation=simulation)
 
 
 def _measure_programs(subjects: tuple[Subject, ...]) -> Measurements:
