@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from aretusa import ui
+from aretusa.cli_compress import compress_command
 from aretusa.cli_options import (
     Adapter,
     Bits,
@@ -55,6 +56,7 @@ app = typer.Typer(
     "Example: aretusa compile examples/models/tiny-orator -o build/tiny-orator",
 )
 app.add_typer(targets_app, name="targets")
+app.command("compress")(compress_command)
 app.command("plan")(plan_command)
 app.command("report")(report_command)
 app.command("verify")(verify_command)

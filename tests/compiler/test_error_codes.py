@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import aretusa
+import aretusa_compress
 import aretusa_sim
 from aretusa.error_codes import CODES
 from aretusa.errors import AretusaError, ExitCode
@@ -16,7 +17,9 @@ from aretusa.failures import CompilerBugError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PACKAGES: Final = (Path(aretusa.__file__).parent, Path(aretusa_sim.__file__).parent)
+PACKAGES: Final = tuple(
+    Path(one.__file__).parent for one in (aretusa, aretusa_sim, aretusa_compress)
+)
 CODE: Final = re.compile(r"\b([EW]0\d{3})\b")
 CHAPTERS: Final = {
     "0": "The command line and directories",
@@ -24,6 +27,7 @@ CHAPTERS: Final = {
     "2": "What the model is: configuration, tokenizer, texts",
     "3": "The target description",
     "4": "Room in the chip's memories",
+    "5": "Compression: recipes, stages, texts",
     "6": "Comparing results",
     "7": "Tools of this computer",
     "8": "What the compiled program reports",

@@ -1,0 +1,1 @@
+"""The stage that removes, merges or repeats whole blocks of a model."""

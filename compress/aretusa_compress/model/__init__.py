@@ -1,0 +1,1 @@
+"""Models between stages: where they come from, how they are read, run and written."""

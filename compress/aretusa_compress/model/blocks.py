@@ -1,0 +1,94 @@
+"""Run a network block by block: what goes into the first, what each is called with, the head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aretusa_compress.model.loaded import Model
+    from aretusa_compress.run.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Hidden states [batch, length, hidden] before the first block, and each block's arguments."""
+
+    hidden: Tensor
+    arguments: list[dict[str, Any]]
+
+
+class _Recorder(nn.Module):
+    """Stands in the place of a block: notes what it is called with and passes it through."""
+
+    def __init__(self, calls: list[tuple[Tensor, dict[str, Any]]]) -> None:
+        super().__init__()
+        self.calls = calls
+
+    def forward(self, hidden: Tensor, **arguments: Any) -> Tensor:  # noqa: ANN401
+        """The hidden states, unchanged."""
+        self.calls.append((hidden, arguments))
+        return hidden
+
+
+def enter(model: Model, ids: Tensor) -> Entry:
+    """What the blocks are given for token ids [batch, length], without running any of them.
+
+    The network's own code makes masks and rotary angles, so that every family is right.
+    """
+    body = model.network.model
+    blocks = body.layers
+    calls: list[tuple[Tensor, dict[str, Any]]] = []
+    body.layers = nn.ModuleList(_Recorder(calls) for _ in blocks)
+    try:
+        body(input_ids=ids, use_cache=False)
+    finally:
+        body.layers = blocks
+    return Entry(calls[0][0], [arguments for _, arguments in calls])
+
+
+def run_block(block: nn.Module, hidden: Tensor, arguments: dict[str, Any]) -> Tensor:
+    """Hidden states after a block."""
+    result: Tensor = block(hidden, **arguments)
+    return result
+
+
+def run_blocks(
+    blocks: Sequence[nn.Module], hidden: Tensor, arguments: Sequence[dict[str, Any]]
+) -> Tensor:
+    """Hidden states after several blocks."""
+    for block, given in zip(blocks, arguments, strict=True):
+        hidden = run_block(block, hidden, given)
+    return hidden
+
+
+def next_token_nats(model: Model, hidden: Tensor, ids: Tensor) -> Tensor:
+    """Mean negative log-likelihood of all tokens but the first, from the last hidden states."""
+    body = model.network
+    logits = body.lm_head(body.model.norm(hidden[:, :-1])).float()
+    return cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+
+
+def windows_on(model: Model, windows: Tensor) -> list[Tensor]:
+    """Windows of ids [count, length] as a list of [1, length] beside the weights."""
+    device = next(model.network.parameters()).device
+    return [window[None].to(device) for window in windows]
+
+
+@torch.no_grad()
+def mean_nats(model: Model, windows: Tensor, progress: Progress | None = None) -> float:
+    """Mean nats per predicted token over windows [count, length]; each window stands alone."""
+    total = 0.0
+    for ids in windows_on(model, windows):
+        entry = enter(model, ids)
+        hidden = run_blocks(model.blocks, entry.hidden, entry.arguments)
+        total += float(next_token_nats(model, hidden, ids))
+        if progress is not None:
+            progress.advance()
+    return total / len(windows)

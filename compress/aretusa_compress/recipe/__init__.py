@@ -1,0 +1,1 @@
+"""What to do to a model: recipes, their stages' options, published presets."""

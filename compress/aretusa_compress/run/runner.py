@@ -1,0 +1,283 @@
+"""run_recipe(): the stages of a recipe in order, each only if what it depends on has changed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aretusa_compress.errors import UsageError
+from aretusa_compress.model.guard import CONFIG, TOKENIZER, read_json, weight_files
+from aretusa_compress.model.source import find_model
+from aretusa_compress.recipe.validate import suggestion
+from aretusa_compress.results import CompressResult, StageResult
+from aretusa_compress.run.context import StageContext
+from aretusa_compress.run.determinism import (
+    prepare_libraries,
+    seed_everything,
+    settle,
+    torch_dtype,
+)
+from aretusa_compress.run.directory import SCHEMA_VERSION, RunDirectory
+from aretusa_compress.run.evaluation import evaluate, measure
+from aretusa_compress.run.fingerprint import (
+    differences,
+    file_digest,
+    file_digests,
+    fingerprint,
+    library_versions,
+)
+from aretusa_compress.run.memory import Shape, check_need, free_bytes, peak_bytes
+from aretusa_compress.run.progress import Silent
+from aretusa_compress.run.stages import stage_named
+from aretusa_compress.texts.roles import Texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from aretusa_compress.recipe.schema import Recipe, StageEntry
+    from aretusa_compress.run.progress import Progress
+
+BASE = "0-model"  # what a GGUF file is converted to
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all stages of a run share."""
+
+    recipe: Recipe
+    place: RunDirectory
+    texts: Texts
+    device: torch.device
+    dtype: torch.dtype | None
+    resume: bool
+    progress: Progress
+
+
+def run_recipe(
+    recipe: Recipe,
+    output: Path,
+    *,
+    only: str = "",
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> CompressResult:
+    """Run a recipe in a directory and return what every stage did.
+
+    Stages that are there with an equal fingerprint are kept. `only` names one stage, by name or
+    directory: the ones before it must be there, the ones after it are left alone.
+    Without `resume` everything is done anew.
+    """
+    progress = Silent() if progress is None else progress
+    chosen = _chosen(recipe, only)
+    prepare_libraries()
+    files = find_model(recipe.model, recipe.revision)
+    texts = Texts(recipe.data, recipe.seed)
+    _check_texts(recipe, texts)
+    device = settle(recipe)
+    with RunDirectory.opened(output) as place:
+        place.write_recipe(recipe)
+        dtype = torch_dtype(recipe.dtype)
+        run = _Run(recipe, place, texts, device, dtype, resume, progress)
+        source = _converted(run, files.path) if files.is_gguf else files.path
+        need = _check_memory(run, source, chosen)
+        results = _results(run, source, chosen, only)
+        result = _summary(run, results, need)
+        place.write_result(result.model_dump_json(indent=1) + "\n")
+        return result
+
+
+def _results(run: _Run, source: Path, chosen: list[str], only: str) -> list[StageResult]:
+    """One record for the model and for each stage."""
+    started = time.monotonic()
+    results = [_result(run, "model", source, {}, started, reused=True)]
+    for entry, name in zip(run.recipe.stages, run.recipe.stage_names, strict=True):
+        started = time.monotonic()
+        inputs = _inputs(run, entry, source)
+        record = run.place.record(name)
+        is_current = record is not None and record["fingerprint"] == fingerprint(inputs)
+        must_run = not is_current or (not run.resume and name in chosen)
+        if must_run and name not in chosen:
+            if name not in run.recipe.stage_names[: run.recipe.stage_names.index(chosen[0])]:
+                break  # a stage after the only one: it is left as it is
+            raise UsageError(
+                "E0509",
+                f"--only {only} needs {name}, which is not there or no longer current",
+                file=run.place.path,
+                fix="Run the recipe without --only first",
+            )
+        if must_run:
+            _explain(run, name, record, inputs)
+            record = _run_stage(run, entry, name, source, inputs)
+        assert record is not None
+        source = run.place.stage(name)
+        results.append(_result(run, name, source, record, started, reused=not must_run))
+        if only and name == chosen[-1]:
+            break
+    return results
+
+
+def _run_stage(
+    run: _Run, entry: StageEntry, name: str, source: Path, inputs: dict[str, Any]
+) -> dict[str, Any]:
+    """Work, then put the result in its place; returns the record of the stage."""
+    stage = stage_named(entry.name)
+    if not run.resume:
+        run.place.state(name, "").discard()
+    state = run.place.state(name, fingerprint(inputs))
+    seed_everything(run.recipe.seed)
+    context = StageContext(
+        source=source,
+        output=run.place.begin(name),
+        state=state,
+        texts=run.texts,
+        device=run.device,
+        dtype=run.dtype,
+        seed=run.recipe.seed,
+        progress=run.progress,
+    )
+    report = stage.run(context, entry.options)
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "stage": entry.name,
+        "fingerprint": fingerprint(inputs),
+        "inputs": inputs,
+        "report": report,
+    }
+    run.place.finish(name, record)
+    state.discard()
+    return record
+
+
+def _inputs(run: _Run, entry: StageEntry, source: Path) -> dict[str, Any]:
+    """Everything that the result of a stage depends on."""
+    stage = stage_named(entry.name)
+    names = [CONFIG, TOKENIZER, *(path.name for path in weight_files(source))]
+    return {
+        "stage": entry.name,
+        "options": entry.options.model_dump(mode="json"),
+        "model": file_digests(source, names),
+        "texts": {role: run.texts.inputs(role) for role in stage.roles(entry.options)},
+        "seed": run.recipe.seed,
+        "device": run.device.type,
+        "dtype": run.recipe.dtype.value,
+        "libraries": library_versions(stage.libraries),
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def _explain(run: _Run, name: str, record: dict[str, Any] | None, inputs: dict[str, Any]) -> None:
+    """Say why a stage that was there runs again."""
+    if record is not None:
+        changed = list(differences(record["inputs"], inputs))
+        why = ", ".join(changed[:3]) if changed else "asked for"
+        run.progress.say(f"{name} runs again: {why}")
+
+
+def _converted(run: _Run, file: Path) -> Path:
+    """The directory that a GGUF file is converted to; kept like a stage."""
+    from aretusa_compress.model.gguf_import import import_gguf  # noqa: PLC0415 - loads torch
+
+    inputs = {
+        "model": file_digest(file),
+        "dtype": run.recipe.dtype.value,
+        "libraries": library_versions(["gguf"]),
+        "schema_version": SCHEMA_VERSION,
+    }
+    key = fingerprint(inputs)
+    record = run.place.record(BASE)
+    if record is None or record["fingerprint"] != key or not run.resume:
+        run.progress.start(f"converting {file.name}", 1)
+        import_gguf(file, run.place.begin(BASE), run.dtype)
+        run.place.finish(BASE, {"stage": "model", "fingerprint": key, "inputs": inputs})
+        run.progress.advance()
+    return run.place.stage(BASE)
+
+
+def _check_texts(recipe: Recipe, texts: Texts) -> None:
+    """Raise before any work if a stage lacks a text."""
+    for entry in recipe.stages:
+        for role in stage_named(entry.name).roles(entry.options):
+            texts.inputs(role)
+    for name in recipe.data.evaluation:
+        texts.inputs(f"evaluation.{name}")
+
+
+def _check_memory(run: _Run, source: Path, chosen: list[str]) -> dict[str, int]:
+    """Bytes that each stage to run is estimated to need. Raises CapacityError E0507."""
+    config = read_json(source / CONFIG)
+    stored = str(config.get("dtype", config.get("torch_dtype", "float32")))
+    dtype = stored if run.dtype is None else str(run.dtype)
+    weight_bytes = 4 if dtype.endswith("float32") else 2
+    needs = {}
+    for entry, name in zip(run.recipe.stages, run.recipe.stage_names, strict=True):
+        if name in chosen:
+            stage = stage_named(entry.name)
+            need = stage.need(Shape.of(config), entry.options, run.recipe.data, weight_bytes)
+            if run.device.type == "cpu":
+                check_need(name, need, free_bytes())
+            needs[name] = need.total_bytes
+    return needs
+
+
+def _chosen(recipe: Recipe, only: str) -> list[str]:
+    """Directories of the stages to run. Raises UsageError E0003 for an unknown one."""
+    names = recipe.stage_names
+    if not only:
+        return names
+    kinds = [entry.name for entry in recipe.stages]
+    if only in names:
+        return [only]
+    if kinds.count(only) == 1:
+        return [names[kinds.index(only)]]
+    known = names if only in kinds else [*names, *kinds]
+    what = f"--only {only} names no single stage of the recipe, {suggestion(only, known)}"
+    raise UsageError("E0003", what, fix="Name a stage of the recipe, such as 1-depth")
+
+
+def _result(
+    run: _Run, name: str, checkpoint: Path, record: dict[str, Any], started: float, *, reused: bool
+) -> StageResult:
+    key = record.get("fingerprint", "")
+    inputs = {
+        "model": file_digests(checkpoint, [path.name for path in weight_files(checkpoint)]),
+        "dtype": run.recipe.dtype.value,
+        "libraries": library_versions(),
+    }
+    perplexities = evaluate(
+        checkpoint,
+        run.texts,
+        cache=run.place.path / "evaluation" / f"{name}.json",
+        inputs=inputs,
+        device=run.device,
+        dtype=run.dtype,
+        progress=run.progress,
+    )
+    return StageResult(
+        name=name,
+        checkpoint=str(checkpoint),
+        reused=reused,
+        seconds=round(time.monotonic() - started, 3),
+        fingerprint=key,
+        report=record.get("report", {}),
+        evaluation=perplexities,
+        **measure(checkpoint),
+    )
+
+
+def _summary(run: _Run, results: list[StageResult], need: dict[str, int]) -> CompressResult:
+    import torch  # noqa: PLC0415
+
+    return CompressResult(
+        directory=str(run.place.path),
+        checkpoint=results[-1].checkpoint,
+        device=run.device.type,
+        threads=torch.get_num_threads(),
+        free_bytes=free_bytes(),
+        need_bytes=need,
+        peak_bytes=peak_bytes(),
+        libraries=library_versions(["peft"]),
+        stages=results,
+    )

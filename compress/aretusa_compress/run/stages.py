@@ -1,0 +1,27 @@
+"""stage_named(): what each stage of a recipe does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aretusa_compress.run.context import Stage
+
+
+def stage_named(name: str) -> Stage[Any]:
+    """The stage of that name; its module is loaded only when it is needed, torch with it."""
+    match name:
+        case "depth":
+            from aretusa_compress.depth.stage import DEPTH  # noqa: PLC0415
+
+            return DEPTH
+        case "width":
+            from aretusa_compress.width.stage import WIDTH  # noqa: PLC0415
+
+            return WIDTH
+        case "lora":
+            from aretusa_compress.lora.stage import LORA  # noqa: PLC0415
+
+            return LORA
+        case _:
+            raise AssertionError(f"recipe.schema knows the stage {name}, run.stages does not")

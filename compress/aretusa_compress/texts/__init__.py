@@ -1,0 +1,1 @@
+"""Texts for calibration, training and evaluation, as windows of tokens."""
