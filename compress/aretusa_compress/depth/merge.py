@@ -104,7 +104,7 @@ def _merged(blocks: list[nn.Module], place: int, more: int) -> list[nn.Module]:
 def _last(model: Model, blocks: list[nn.Module], entry: Entry) -> Tensor:
     """Last hidden states [tokens, hidden] in binary64."""
     hidden = run_blocks(blocks, entry.hidden, entry.arguments[: len(blocks)])
-    return model.network.model.norm(hidden)[0].double()
+    return model.norm(hidden)[0].double()
 
 
 def _similarity(model: Model, blocks: list[nn.Module], reference: Reference) -> float:

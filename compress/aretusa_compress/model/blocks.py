@@ -27,14 +27,15 @@ class Entry:
 class _Recorder(nn.Module):
     """Stands in the place of a block: notes what it is called with and passes it through."""
 
-    def __init__(self, calls: list[tuple[Tensor, dict[str, Any]]]) -> None:
+    def __init__(self, calls: list[tuple[Tensor, dict[str, Any]]], *, returns_tuple: bool) -> None:
         super().__init__()
         self.calls = calls
+        self.returns_tuple = returns_tuple
 
-    def forward(self, hidden: Tensor, **arguments: Any) -> Tensor:  # noqa: ANN401
+    def forward(self, hidden: Tensor, **arguments: Any) -> Tensor | tuple[Tensor]:  # noqa: ANN401
         """The hidden states, unchanged."""
         self.calls.append((hidden, arguments))
-        return hidden
+        return (hidden,) if self.returns_tuple else hidden
 
 
 def enter(model: Model, ids: Tensor) -> Entry:
@@ -42,21 +43,22 @@ def enter(model: Model, ids: Tensor) -> Entry:
 
     The network's own code makes masks and rotary angles, so that every family is right.
     """
-    body = model.network.model
-    blocks = body.layers
+    anatomy, body = model.anatomy, model.body
+    blocks = body.get_submodule(anatomy.blocks)
     calls: list[tuple[Tensor, dict[str, Any]]] = []
-    body.layers = nn.ModuleList(_Recorder(calls) for _ in blocks)
+    recorders = [_Recorder(calls, returns_tuple=anatomy.returns_tuple) for _ in model.blocks]
+    setattr(body, anatomy.blocks, nn.ModuleList(recorders))
     try:
         body(input_ids=ids, use_cache=False)
     finally:
-        body.layers = blocks
+        setattr(body, anatomy.blocks, blocks)
     return Entry(calls[0][0], [arguments for _, arguments in calls])
 
 
 def run_block(block: nn.Module, hidden: Tensor, arguments: dict[str, Any]) -> Tensor:
     """Hidden states after a block."""
-    result: Tensor = block(hidden, **arguments)
-    return result
+    result: Tensor | tuple[Tensor, ...] = block(hidden, **arguments)
+    return result if isinstance(result, Tensor) else result[0]
 
 
 def run_blocks(
@@ -68,10 +70,15 @@ def run_blocks(
     return hidden
 
 
+def head_logits(model: Model, hidden: Tensor) -> Tensor:
+    """Logits in binary32 from the hidden states behind the last block."""
+    logits: Tensor = model.network.lm_head(model.norm(hidden))
+    return logits.float()
+
+
 def next_token_nats(model: Model, hidden: Tensor, ids: Tensor) -> Tensor:
     """Mean negative log-likelihood of all tokens but the first, from the last hidden states."""
-    body = model.network
-    logits = body.lm_head(body.model.norm(hidden[:, :-1])).float()
+    logits = head_logits(model, hidden[:, :-1])
     return cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
 
 

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from aretusa_compress.errors import ModelError, UnsupportedError
+from aretusa_compress.model.anatomy import ANATOMIES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FAMILIES: Final = ("llama", "mistral", "qwen2", "qwen3")  # those that the compiler takes
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
@@ -30,12 +30,12 @@ def check_directory(directory: Path) -> None:
             why="code from a checkpoint is never run",
             fix="Export the model with a class that ships with transformers",
         )
-    if config.get("model_type") not in FAMILIES:
+    if config.get("model_type") not in ANATOMIES:
         raise UnsupportedError(
             "E0201",
             f"model type '{str(config.get('model_type'))[:40]}' is not supported",
             file=directory / CONFIG,
-            why=f"supported: {', '.join(FAMILIES)}",
+            why=f"supported: {', '.join(ANATOMIES)}",
             fix="Choose a model of a supported family",
         )
     if not (directory / TOKENIZER).is_file():

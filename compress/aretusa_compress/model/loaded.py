@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from aretusa_compress.model.anatomy import ANATOMIES, Anatomy
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,9 +26,24 @@ class Model:
     origins: list[int]
 
     @property
+    def anatomy(self) -> Anatomy:
+        """What its parts are called."""
+        return ANATOMIES[self.config["model_type"]]
+
+    @property
+    def body(self) -> nn.Module:
+        """The network without its head: embedding, blocks, last norm."""
+        return self.network.get_submodule(self.anatomy.body)
+
+    @property
     def blocks(self) -> list[nn.Module]:
         """The transformer blocks in the order in which they run."""
-        return list(self.network.model.layers)
+        return list(self.body.get_submodule(self.anatomy.blocks).children())
+
+    @property
+    def norm(self) -> nn.Module:
+        """The norm between the last block and the head."""
+        return self.body.get_submodule(self.anatomy.norm)
 
     @property
     def shares_blocks(self) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from safetensors.torch import save_file
 
 from aretusa_compress.model import forms
+from aretusa_compress.model.anatomy import BLOCK_TENSOR
 from aretusa_compress.model.guard import CONFIG, WEIGHTS
 from aretusa_compress.model.load import OWN_KEY
 
@@ -34,7 +34,6 @@ COMPANIONS: Final = (
     "chat_template.jinja",
     "generation_config.json",
 )
-_BLOCK: Final = re.compile(r"model\.layers\.(\d+)\.(.*)")
 
 
 def save_model(
@@ -65,12 +64,12 @@ def stored_tensors(model: Model) -> dict[str, Tensor]:
     owners = {origin: block for block, origin in reversed(list(enumerate(place)))}
     tensors: dict[str, Tensor] = {}
     for name, value in model.network.state_dict().items():
-        found = _BLOCK.fullmatch(name)
+        found = BLOCK_TENSOR.fullmatch(name)
         if found is None:
             if name != "lm_head.weight" or not model.network.config.tie_word_embeddings:
                 tensors[name] = value
-        elif owners[place[int(found[1])]] == int(found[1]):
-            tensors[f"model.layers.{place[int(found[1])]}.{found[2]}"] = value
+        elif owners[place[int(found[2])]] == int(found[2]):
+            tensors[f"{found[1]}.{place[int(found[2])]}.{found[3]}"] = value
     return {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
 
 

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from aretusa_compress.model.guard import CONFIG, read_json, weight_files
 from aretusa_compress.results import Perplexity
 from aretusa_compress.run.fingerprint import fingerprint
+from aretusa_compress.run.memory import Shape
 from aretusa_compress.run.state import replace_file
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def measure(checkpoint: Path) -> dict[str, int]:
         "weight_bytes": sum(path.stat().st_size for path in weight_files(checkpoint)),
         "parameters": parameters,
         "nonzero": nonzero,
-        "blocks": int(read_json(checkpoint / CONFIG)["num_hidden_layers"]),
+        "blocks": Shape.of(read_json(checkpoint / CONFIG)).layers,
     }
 
 

@@ -33,19 +33,24 @@ class Shape:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Shape:
-        """The shape of a model of the LLaMA family."""
-        heads = int(config["num_attention_heads"])
+        """The shape of a model; GPT-Neo, with names of its own, has two matrices in a feed-forward.
+
+        Memory is then a little less than it is taken for.
+        """
+        heads = int(config.get("num_attention_heads") or config["num_heads"])
         hidden = int(config["hidden_size"])
         width = int(config.get("head_dim") or hidden // heads)
         kv_heads = int(config.get("num_key_value_heads") or heads)
         return cls(
             hidden=hidden,
-            ffn=int(config["intermediate_size"]),
-            layers=int(config["num_hidden_layers"]),
+            ffn=int(config.get("intermediate_size") or 4 * hidden),
+            layers=int(config.get("num_hidden_layers") or config["num_layers"]),
             vocabulary=int(config["vocab_size"]),
             attention_rows=(heads + 2 * kv_heads) * width,
             heads_width=heads * width,
-            has_own_head=not config.get("tie_word_embeddings", False),
+            has_own_head=not config.get(
+                "tie_word_embeddings", config.get("model_type") == "gpt_neo"
+            ),
         )
 
     @property
