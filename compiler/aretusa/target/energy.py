@@ -60,7 +60,7 @@ class LinkEnergy:
 
     weight_port_byte_pj: Ranged
     dma_byte_pj: Ranged
-    off_chip_byte_pj: Ranged  # controller, pads and the memory behind them
+    off_chip_byte_pj: Ranged  # controller, pads, the memory behind them, and MCHAN beside the link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
