@@ -1,6 +1,6 @@
-"""Fit compiler/aretusa/cost/cluster_kernels.toml to counts of what the kernels execute.
+"""Fit the tables of compiler/aretusa/cost to counts of what the kernels execute.
 
-`python benchmarks/kernel_costs.py --write` replaces the table, without it the table is compared.
+`python benchmarks/kernel_costs.py --write` replaces the tables, without it they are compared.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ import numpy as np
 from subjects import ROOT
 
 from aretusa.cost.calls import KernelCall, Work, total
-from aretusa.cost.events import COUNTS, KERNEL_TABLE, OWN_OPERANDS, Events, kernel_events
-from aretusa.target.description import MemoryId
+from aretusa.cost.events import COUNTS, KERNEL_TABLES, OWN_OPERANDS, Events, kernel_events
+from aretusa.target.description import Kernels, MemoryId
 from aretusa.target.load import load_target
 
-_TESTS: Final = ROOT / "tests" / "runtime" / "kernels"
-if str(_TESTS) not in sys.path:
-    sys.path.append(str(_TESTS))
+for _name in ("kernels", "instruction_set"):
+    _TESTS = ROOT / "tests" / "runtime" / _name
+    if str(_TESTS) not in sys.path:
+        sys.path.append(str(_TESTS))
 
-from instruction_mix import Mix, MixCounter  # noqa: E402 - needs the path above
+from instruction_mix import Mix, MixCounter  # noqa: E402 - need the paths above
 from shape_lists import fitted_samples, held_out_samples  # noqa: E402
 
 if TYPE_CHECKING:
@@ -40,17 +41,13 @@ CORES: Final = (1, 8)
 DIGITS: Final = 2
 HEADER: Final = """\
 # What the kernels of runtime/src/kernels execute, per unit of work: written by
-# benchmarks/kernel_costs.py, which counts them in QEMU phase by phase and fits these numbers.
+# benchmarks/kernel_costs.py, which counts them phase by phase in the simulator of
+# tests/runtime/instruction_set and fits these numbers.
 # Kernel, phase (between two barriers), unit = events. Units are those of the calls in cost/*.py;
 # events those of cost/events.py: all instructions, and those that can take more than a cycle.
-# Compiled as the tests compile: riscv64-unknown-elf-gcc 12.2, -O2, rv32imfc.
-#
-# The cycles that follow with the facts of target/siracusa.toml were compared with GVSoC's siracusa
-# target (209c147, separate float registers): eight cores, operands in L1, code in its cache, two
-# cycles for a multiplication as there. Predicted over measured: linear layers of one or two tokens
-# -5 .. -2 %, of three tokens -5 .. -21 % (their code exceeds the cache), rows -8 .. +1 %, attention
-# -3 %, heads -6 .. -18 %, embedding -15 %, argmax -1 %, sampling -9 %.
+# Compiled as the tests compile: clang 19, -O2, rv32imc_zfinx{kernels}.
 """
+VARIANTS: Final = {Kernels.PORTABLE: "", Kernels.XPULP: ", with X_xpulp.c in the place of X.c"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +197,9 @@ def least_squares(work: F64, counts: F64) -> F64:
     return solved
 
 
-def table_text(table: Mapping[str, Mapping[str, Mapping[str, Events]]]) -> str:
+def table_text(table: Mapping[str, Mapping[str, Mapping[str, Events]]], kernels: Kernels) -> str:
     """The table as TOML."""
-    lines = [HEADER]
+    lines = [HEADER.format(kernels=VARIANTS[kernels])]
     for kernel, phases in table.items():
         for phase, units in phases.items():
             lines.append(f"[{kernel}.{phase}]")
@@ -218,7 +215,9 @@ def _counts(events: Events) -> str:
     return f"{{ {', '.join(words)} }}" if words else "{}"
 
 
-def errors(calls: Iterable[CountedCall]) -> Iterator[tuple[CountedCall, float, float]]:
+def errors(
+    calls: Iterable[CountedCall], kernels: Kernels
+) -> Iterator[tuple[CountedCall, float, float]]:
     """Each call with the errors of the instructions and of the cycles that the table predicts.
 
     Both are those of the busiest core of each phase, with every operand in L1.
@@ -233,14 +232,18 @@ def errors(calls: Iterable[CountedCall]) -> Iterator[tuple[CountedCall, float, f
         return events.issue_cycles(target.core) + events.access_cycles(target, places)
 
     for call in calls:
-        yield call, _error(call, instructions), _error(call, cycles)
+        table = kernel_events(kernels)[call.kernel]
+        yield call, _error(call, table, instructions), _error(call, table, cycles)
 
 
-def _error(call: CountedCall, measure: Callable[[Events], float]) -> float:
+def _error(
+    call: CountedCall,
+    table: Mapping[str, Mapping[str, Events]],
+    measure: Callable[[Events], float],
+) -> float:
     predicted = counted = 0.0
     for phase in call.phases:
-        table = kernel_events()[call.kernel][phase.name]
-        each = {unit: measure(events) for unit, events in table.items()}
+        each = {unit: measure(events) for unit, events in table[phase.name].items()}
         predicted += max(total(work, each) for work in phase.busiest)
         counted += max(map(measure, phase.events))
     return predicted / counted - 1
@@ -249,25 +252,29 @@ def _error(call: CountedCall, measure: Callable[[Events], float]) -> float:
 def main() -> int:
     """Count, fit, and write or compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="replace the table")
+    parser.add_argument("--write", action="store_true", help="replace the tables")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        counter = MixCounter(Path(name))
-        fitted = count_calls(counter, fitted_samples())
-        if arguments.write:
-            KERNEL_TABLE.write_text(table_text(fit(fitted)), "utf-8")
-            kernel_events.cache_clear()
-        held_out = count_calls(counter, held_out_samples())
+    for kernels in Kernels:
+        with tempfile.TemporaryDirectory() as name:
+            _fit_and_compare(MixCounter(Path(name), kernels.value), kernels, arguments.write)
+    return 0
+
+
+def _fit_and_compare(counter: MixCounter, kernels: Kernels, writes: bool) -> None:
+    fitted = count_calls(counter, fitted_samples())
+    if writes:
+        KERNEL_TABLES[kernels].write_text(table_text(fit(fitted), kernels), "utf-8")
+        kernel_events.cache_clear()
+    held_out = count_calls(counter, held_out_samples())
     for title, calls in (("fitted", fitted), ("held out", held_out)):
-        print(f"{title:25} calls  worst error of instructions, of cycles")
+        print(f"{kernels.value + ', ' + title:25} calls  worst error of instructions, of cycles")
         worst: dict[str, tuple[int, float, float]] = defaultdict(lambda: (0, 0.0, 0.0))
-        for call, instructions, cycles in errors(calls):
+        for call, instructions, cycles in errors(calls, kernels):
             count, *before = worst[call.kernel]
             now = (max(pair, key=abs) for pair in zip(before, (instructions, cycles), strict=True))
             worst[call.kernel] = (count + 1, *now)
         for kernel, (count, instructions, cycles) in worst.items():
             print(f"  {kernel:23} {count:5}  {instructions:+7.2%} {cycles:+7.2%}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -44,11 +44,25 @@ static uint32_t key_of(uint32_t weight)
     return weight > 0 ? art_bits_of_float((float)weight) - KEY_BASE : 0;
 }
 
+/* The first of the largest logits. Few of them are larger than all before: four at a time are asked
+ * for such a one. */
 static uint32_t index_of_largest(const float *logits, uint32_t count)
 {
     uint32_t best = 0;
-    for (uint32_t i = 1; i < count; i++) {
-        best = logits[i] > logits[best] ? i : best;
+    float largest = logits[0];
+    uint32_t i = 0;
+    while (i < count) {
+        const float *const four = logits + i;
+        if (i + 4 <= count && !((four[0] > largest) | (four[1] > largest) | (four[2] > largest) |
+                                (four[3] > largest))) {
+            i += 4;
+            continue;
+        }
+        if (*four > largest) {
+            largest = *four;
+            best = i;
+        }
+        i++;
     }
     return best;
 }

@@ -68,9 +68,13 @@ class CoreWork:
         """The work of a key that was asked for before."""
         return self._known.get(key)
 
+    def _events(self, kernel: str) -> Mapping[str, Mapping[str, Events]]:
+        own = _own_events()
+        return own[kernel] if kernel in own else kernel_events(self.target.kernels)[kernel]
+
     def _phase(self, counted: Counted) -> Share:
         call, phase = counted
-        events = _all_events(call.kernel)[phase.name]
+        events = self._events(call.kernel)[phase.name]
         places = {**OWN_OPERANDS, **call.places}
         if call.kernel in _own_events():
             cycles = self._own_cycles(phase, events, places)
@@ -156,8 +160,3 @@ def _own_events() -> dict[str, dict[str, dict[str, Events]]]:
         }
         for kernel, phases in document.items()
     }
-
-
-def _all_events(kernel: str) -> Mapping[str, Mapping[str, Events]]:
-    own = _own_events()
-    return own[kernel] if kernel in own else kernel_events()[kernel]

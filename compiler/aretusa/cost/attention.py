@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aretusa.cost.attention_steps import LANES, AttentionShape, Part, Pass, Step, passes, steps
 from aretusa.cost.calls import KernelCall, Phase, Work
-from aretusa.cost.kernels import ceil_div, halvings
+from aretusa.cost.shares import ceil_div, tree_work
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AttentionShape", "attention_call"]
 
-COLUMNS: Final = 8  # of the result that a core takes at once
+COLUMNS: Final = 4  # of the result that a core takes at once
 KEYS: Final = 4  # that are multiplied at once
-UNROLLED: Final = 4  # columns of a step of that loop
+WORD: Final = 4  # elements of a head that are multiplied at once
 
 
 def attention_call(
@@ -71,9 +71,17 @@ def _phase(name: str, shares: list[Counter[str]]) -> Phase:
     return Phase(name=name, busiest=tuple(shares), all_cores=whole)
 
 
+def parts_of_row(rows: int, cores: int) -> int:
+    """How many cores share a row, so that all have about the same: 1, 2, 4 or 8."""
+    parts = 1
+    while parts < LANES and rows * parts < 4 * cores and rows * parts % cores:
+        parts *= 2
+    return parts
+
+
 @dataclass(frozen=True, slots=True)
 class _PassWork:
-    """What the cores do in the steps of a pass. Core c owns the lanes c, c + cores, ..."""
+    """What the cores do in the steps of a pass. Core c has the items c, c + cores, ..."""
 
     shape: AttentionShape
     one: Pass
@@ -91,68 +99,76 @@ class _PassWork:
 
     def keys(self, step: Step, core: int) -> Work:
         """Scores."""
-        total: Counter[str] = Counter()
-        for lane in self._lanes(core):
-            total.update(head=1)
-            for seen in self._positions(step):
-                score = _score(self.shape.dim, ceil_div(seen - lane, LANES))
-                total.update(_times(score, self.shape.repeat))
-        return _times(total, step.heads)
+        total = self._rows(step.heads)
+        for token, part, parts, times in self._items(step.heads, core):
+            seen = _part_of(self._in_tile(token, step), part, parts)
+            total.update(_times(_score(self.shape.dim, seen), times))
+        return total
 
     def value_scales(self, step: Step, core: int) -> Work:
         """Weights with the first tile, and the tile's part of their products with the scales."""
-        total: Counter[str] = Counter()
-        for lane in self._lanes(core):
-            total.update(head=1)
-            for seen in self._positions(step):
-                total.update(self._rows("", ceil_div(seen - lane, LANES)))
+        total = self._rows(step.heads)
+        for token, part, parts, times in self._items(step.heads, core):
+            seen = _part_of(self._in_tile(token, step), part, parts)
+            total.update(_times({"item": 1, "position": seen}, times))
             if step.position > 0:
                 continue
-            total.update(weigh_head=1)
-            for seen in self._positions():
-                mine = ceil_div(seen - lane, LANES)
-                total.update(self._rows("weigh_", mine))
-                total.update(halving=self.shape.repeat * halvings(mine))
-        return _times(total, step.heads)
-
-    def encode(self, core: int) -> Work:
-        """Codes of all positions, and with lane 0 the factors of the rows."""
-        total: Counter[str] = Counter()
-        for lane in self._lanes(core):
-            total.update(head=1)
-            for seen in self._positions():
-                total.update(self._rows("", ceil_div(seen - lane, LANES)))
-                total.update(factor=self.shape.repeat * int(lane == 0))
-        return {"call": 1, **_times(total, self.one.heads)}
-
-    def values(self, step: Step, core: int) -> Work:
-        """Groups of eight columns are dealt round robin; the last one of a row may be narrower."""
-        total: Counter[str] = Counter()
-        groups = ceil_div(self.shape.dim, COLUMNS)
-        positions = self._positions()
-        rows = len(positions) * self.shape.repeat  # of a kv head
-        first = step.head * rows * groups
-        for at in range(first + core, first + step.heads * rows * groups, self.cores):
-            seen = positions[at // groups % rows // self.shape.repeat]
-            width = min(COLUMNS, self.shape.dim - at % groups * COLUMNS)
-            total.update(_columns(width, seen, step))
+            mine = _part_of(self._sees(token), part, parts)
+            passes, sums = tree_work(mine, LANES // parts)
+            weighing = {"weigh_item": 1, "weigh_position": mine, "pass": passes, "sum": sums}
+            total.update(_times(weighing, times))
         return total
 
-    def _lanes(self, core: int) -> range:
-        return range(core, LANES, self.cores)
+    def encode(self, core: int) -> Work:
+        """Codes of all positions, and with the first part of a row its factor."""
+        total = self._rows(self.one.heads)
+        for token, part, parts, times in self._items(self.one.heads, core):
+            seen = _part_of(self._sees(token), part, parts)
+            total.update(_times({"item": 1, "position": seen, "factor": int(part == 0)}, times))
+        return {"call": 1, **total}
 
-    def _positions(self, step: Step | None = None) -> list[int]:
-        """What each token sees, of a step's tile or altogether."""
-        first = self.shape.position + self.one.token + 1
-        seen = range(first, first + self.one.tokens)
-        if step is None:
-            return list(seen)
-        return [max(0, min(each, step.end) - step.position) for each in seen]
+    def values(self, step: Step, core: int) -> Work:
+        """Groups of four columns are dealt round robin; the last one of a row may be narrower."""
+        total = self._rows(step.heads)
+        groups = ceil_div(self.shape.dim, COLUMNS)
+        found = Counter(
+            (item // groups // self.shape.repeat % self.one.tokens, item % groups == groups - 1)
+            for item in range(core, step.heads * self._head_rows * groups, self.cores)
+        )
+        for (token, is_last), times in found.items():
+            width = self.shape.dim - (groups - 1) * COLUMNS if is_last else COLUMNS
+            total.update(_times(_columns(width, self._sees(token), step), times))
+        return total
 
-    def _rows(self, prefix: str, positions: int) -> Work:
-        """The rows of a token, with so many positions of a lane each."""
-        rows = self.shape.repeat
-        return {f"{prefix}row": rows, f"{prefix}position": rows * positions}
+    @property
+    def _head_rows(self) -> int:
+        return self.one.tokens * self.shape.repeat
+
+    def _rows(self, heads: int) -> Counter[str]:
+        """A core passes about all rows on its way."""
+        return Counter({"row": heads * self._head_rows})
+
+    def _items(self, heads: int, core: int) -> Iterator[tuple[int, int, int, int]]:
+        """Of a core: token, part of the row, parts of a row, how often."""
+        rows = heads * self._head_rows
+        parts = parts_of_row(rows, self.cores)
+        found = Counter(
+            (item // parts // self.shape.repeat % self.one.tokens, item % parts)
+            for item in range(core, rows * parts, self.cores)
+        )
+        for (token, part), times in found.items():
+            yield token, part, parts, times
+
+    def _sees(self, token: int) -> int:
+        """Positions that a token of the pass sees."""
+        return self.shape.position + self.one.token + token + 1
+
+    def _in_tile(self, token: int, step: Step) -> int:
+        return max(0, min(self._sees(token), step.end) - step.position)
+
+
+def _part_of(seen: int, part: int, parts: int) -> int:
+    return max(0, ceil_div(seen - part, parts))
 
 
 def _times(work: Work, times: int) -> Work:
@@ -160,15 +176,19 @@ def _times(work: Work, times: int) -> Work:
 
 
 def _score(dim: int, seen: int) -> Work:
+    """Heads of whole words have loops of their own, and heads of one word."""
+    if dim % WORD:
+        return {"item": 1, "odd": seen, "odd_column": seen * dim}
+    if dim == WORD:
+        return {"item": 1, "single": seen}
     fours, ones = divmod(seen, KEYS)
     return {
-        "row": 1,
+        "item": 1,
         "position": seen,
         "four": fours,
-        "four_step": fours * (dim // UNROLLED),
-        "four_rest": fours * (dim % UNROLLED),
+        "four_word": fours * (dim // WORD),
         "one": ones,
-        "one_column": ones * dim,
+        "one_word": ones * (dim // WORD),
     }
 
 

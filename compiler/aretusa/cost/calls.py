@@ -32,7 +32,7 @@ class Phase:
 class KernelCall:
     """One call of a kernel by all cores; `places` are the memories of its operands.
 
-    `kernel` names a table of cluster_kernels.toml.
+    `kernel` names a table of the tables of counts (cost/events.py).
     """
 
     kernel: str
@@ -58,7 +58,7 @@ class KernelCall:
             for unit, count in phase.all_cores.items()
             if count > 0
         }
-        table = kernel_events()[self.kernel]
+        table = kernel_events(target.kernels)[self.kernel]
         lines = sum(table[phase][unit].code_lines for phase, unit in done)
         return ceil(lines * target.core.code_line_cycles)
 
@@ -67,7 +67,7 @@ class KernelCall:
 
         What a core does before and after is not hidden by the others' waiting: they do the same.
         """
-        events = kernel_events()[self.kernel][phase.name]
+        events = kernel_events(target.kernels)[self.kernel][phase.name]
         places = {**OWN_OPERANDS, **self.places}
         each = {
             unit: found.issue_cycles(target.core) + found.access_cycles(target, places)

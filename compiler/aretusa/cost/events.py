@@ -8,14 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aretusa.target.description import MemoryId
+from aretusa.target.description import Kernels, MemoryId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aretusa.target.description import Core, Target
 
-KERNEL_TABLE: Final = Path(__file__).with_name("cluster_kernels.toml")
+# What the kernels of C take, and those for which X_xpulp.c takes the place of X.c.
+KERNEL_TABLES: Final = {
+    Kernels.PORTABLE: Path(__file__).with_name("cluster_kernels.toml"),
+    Kernels.XPULP: Path(__file__).with_name("cluster_kernels_xpulp.toml"),
+}
 # Operands that no call names: stack and scratch lie in L1, the program's constants in L2.
 OWN_OPERANDS: Final = {"own": MemoryId.L1, "exp_table": MemoryId.L2}
 
@@ -71,9 +75,9 @@ Phases = dict[str, dict[str, Events]]
 
 
 @cache
-def kernel_events() -> dict[str, Phases]:
+def kernel_events(kernels: Kernels) -> dict[str, Phases]:
     """Kernel -> phase (a stretch between two barriers) -> unit of work -> its events."""
-    document: dict[str, Any] = tomllib.loads(KERNEL_TABLE.read_text("utf-8"))
+    document: dict[str, Any] = tomllib.loads(KERNEL_TABLES[kernels].read_text("utf-8"))
     return {
         kernel: {
             phase: {unit: Events(**counts) for unit, counts in units.items()}

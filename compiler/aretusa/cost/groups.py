@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aretusa.cost.calls import KernelCall, Phase, Work
-from aretusa.cost.kernels import ceil_div
+from aretusa.cost.shares import ceil_div
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:

@@ -6,29 +6,26 @@ unless an argument names another memory that cores reach; L3 is none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aretusa.cost.calls import KernelCall, Phase, Work
+from aretusa.cost.shares import (
+    LANES,
+    Share,
+    busiest_share,
+    ceil_div,
+    pieces_per_run,
+    tree_work,
+)
 from aretusa.ir.types import SUM_RUN
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
     from aretusa.neureka.registers import Mode
 
-LANES: Final = 8  # of a halving tree
 BLOCK_ROWS: Final = 8
+EXP_STEPS: Final = 32  # of the table of exponentials
 EMBED_TOKENS: Final = 8  # rows of an embedding table that are in L1 at a time
-
-
-def ceil_div(count: int, by: int) -> int:
-    """Quotient, rounded up."""
-    return -(-count // by)
-
-
-def halvings(count: int) -> int:
-    """Steps of a halving tree of so many values."""
-    return max(count - 1, 0).bit_length()
 
 
 def finish_sums_call(
@@ -83,7 +80,7 @@ def embed_call(
         element, token = "element_minimum", "token_minimum"
 
     def unpack(share: Share) -> Work:
-        work = {"call": 1, "run": share.runs, element: share.elements}
+        work = {"call": 1, "run": share.pieces, element: share.elements}
         return work if mode is None else {**work, "bit": share.elements * bits}
 
     phases = []
@@ -97,35 +94,6 @@ def embed_call(
             Phase(name="unpack", busiest=(unpack(share),), all_cores=unpack(whole)),
         ]
     return KernelCall(kernel=kernel, phases=tuple(phases), places={"out": out})
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Share:
-    """Of rows that are dealt round robin in runs of 32 elements, what one core got."""
-
-    elements: int
-    runs: int
-    rows: int  # in which it has a run
-
-    @classmethod
-    def of_all(cls, cores: int, rows: int, depth: int) -> Share:
-        """Everything; each of the cores has runs in so many rows."""
-        runs = ceil_div(depth, SUM_RUN)
-        return cls(rows * depth, rows * runs, rows * min(cores, runs))
-
-
-def busiest_share(cores: int, rows: int, depth: int) -> Share:
-    """The share of the core that has most."""
-    runs = ceil_div(depth, SUM_RUN)
-    missing = runs * SUM_RUN - depth  # in the last run of a row
-
-    def share(core: int) -> Share:
-        mine = range(core, rows * runs, cores)
-        short = sum(run % runs == runs - 1 for run in mine)
-        touched = len({run // runs for run in mine})
-        return Share(len(mine) * SUM_RUN - short * missing, len(mine), touched)
-
-    return max(share(core) for core in range(cores))
 
 
 def quantise_call(
@@ -151,6 +119,10 @@ def silu_mul_quantise_call(
 ) -> KernelCall:
     """art_silu_mul_quantise; `src` is the memory of both gate and up."""
     phases = _quantise_phases(cores, tokens, depth, has_root=False)
+    if depth >= EXP_STEPS:
+        table = {"call": 1, "power": ceil_div(EXP_STEPS, cores)}
+        copies = Phase(name="table", busiest=(table,), all_cores={"call": 1, "power": EXP_STEPS})
+        phases = (copies, *phases)
     return KernelCall(kernel="silu_mul_quantise", phases=phases, places={"src": src, "out": out})
 
 
@@ -166,12 +138,14 @@ def rmsnorm_quantise_call(
     """art_rmsnorm_quantise: lanes dealt to the cores, then runs; a lone row's root is kept."""
 
     def squares(lanes: range) -> Work:
-        elements = [ceil_div(depth - lane, LANES) for lane in lanes]
+        elements = [max(0, ceil_div(depth - lane, LANES)) for lane in lanes]
+        trees = [tree_work(count, 1) for count in elements if count > 0]
         return {
             "call": 1,
             "row": tokens * len(lanes),
             "element": tokens * sum(elements),
-            "halving": tokens * sum(map(halvings, elements)),
+            "pass": tokens * sum(passes for passes, _ in trees),
+            "sum": tokens * sum(sums for _, sums in trees),
         }
 
     first = Phase(
@@ -186,23 +160,26 @@ def rmsnorm_quantise_call(
     )
 
 
-def _quantise_phases(cores: int, tokens: int, depth: int, *, has_root: bool) -> tuple[Phase, Phase]:
-    """art_quantise_rows: each core looks at every row, and at the runs that it was dealt.
+def _quantise_phases(cores: int, tokens: int, depth: int, *, has_root: bool) -> tuple[Phase, ...]:
+    """art_quantise_rows: each core passes every row, and works on the pieces that it was dealt.
 
-    A norm takes the root of each row in which a core has runs, anew for the second pass unless it
-    is a lone one.
+    A norm takes the root of each row in which a core has pieces, anew for the second pass unless
+    it is a lone one. The sums of divided runs are joined at the end.
     """
-    share = busiest_share(cores, tokens, depth)
-    whole = Share.of_all(cores, tokens, depth)
+    runs = ceil_div(depth, SUM_RUN)
+    per_run = pieces_per_run(cores, tokens, runs)
+    share = busiest_share(cores, tokens, depth, SUM_RUN // per_run)
+    whole = Share.of_all(cores, tokens, depth, SUM_RUN // per_run)
 
     def largest(share: Share, rows: int, roots: int) -> Work:
-        work = {"call": 1, "row": rows, "run": share.runs, "element": share.elements}
+        work = {"call": 1, "row": rows, "piece": share.pieces, "element": share.elements}
         return {**work, "root": roots} if has_root else work
 
     def codes(share: Share, rows: int, roots: int) -> Work:
-        return {**largest(share, rows, roots), "row_core": rows * cores}
+        scales = {"scaled": share.scaled, "scaled_core": share.scaled * cores}
+        return {**largest(share, rows, roots), **scales}
 
-    return (
+    phases = (
         Phase(
             name="largest",
             busiest=(largest(share, tokens, share.rows),),
@@ -214,6 +191,12 @@ def _quantise_phases(cores: int, tokens: int, depth: int, *, has_root: bool) -> 
             all_cores=codes(whole, tokens * cores, whole.rows),
         ),
     )
+    if per_run == 1:
+        return phases
+    pieces = tokens * ceil_div(depth, SUM_RUN // per_run)
+    first = {"call": 1, "run": ceil_div(tokens * runs, cores), "piece": min(per_run, pieces)}
+    every = {"call": cores, "run": tokens * runs, "piece": pieces}
+    return (*phases, Phase(name="join", busiest=(first,), all_cores=every))
 
 
 def heads_quantise_call(
@@ -253,6 +236,8 @@ def cache_append_call(
 
 
 def _head_rows(cores: int, rows: int, dim: int, *, has_norm: bool, has_rope: bool) -> Phase:
+    trees = [tree_work(ceil_div(dim - lane, LANES), 1) for lane in range(min(LANES, dim))]
+
     def work(mine: int) -> Work:
         return {
             "call": 1,
@@ -262,7 +247,8 @@ def _head_rows(cores: int, rows: int, dim: int, *, has_norm: bool, has_rope: boo
             "rope_pair": mine * has_rope * (dim // 2),
             "norm_row": mine * has_norm,
             "norm_element": mine * has_norm * dim,
-            "norm_halving": mine * has_norm * LANES * halvings(ceil_div(dim, LANES)),
+            "norm_pass": mine * has_norm * sum(passes for passes, _ in trees),
+            "norm_sum": mine * has_norm * sum(sums for _, sums in trees),
         }
 
     return Phase(name="all", busiest=(work(ceil_div(rows, cores)),), all_cores=work(rows))

@@ -33,6 +33,13 @@ class Fact:
     high: float | None = None
 
 
+class Kernels(Enum):
+    """Which kernels the cores run: those in C, or for some of them what only these cores can do."""
+
+    PORTABLE = "portable"
+    XPULP = "xpulp"
+
+
 class MemoryId(IntEnum):
     """The memories, numbered as in runtime/include/aretusa/platform.h."""
 
@@ -172,6 +179,7 @@ class Target:
     neureka_features: EngineFeatures
     energy: Energy
     facts: tuple[Fact, ...]
+    kernels: Kernels = Kernels.PORTABLE
 
     def memory(self, memory: MemoryId) -> Memory:
         """The memory of that number."""

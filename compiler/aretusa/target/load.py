@@ -20,6 +20,7 @@ from aretusa.target.description import (
     Dma,
     EngineFeatures,
     Fact,
+    Kernels,
     Memory,
     MemoryId,
     OffChipLink,
@@ -31,7 +32,7 @@ from aretusa.target.energy import Energy, Ranged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-BUILT_IN: Final = ("siracusa", "siracusa-1gib")
+BUILT_IN: Final = ("siracusa", "siracusa-xpulp", "siracusa-1gib")
 FILE_BYTES_MAX: Final = 1 << 20
 _SECTIONS: Final = {
     "cluster": Cluster,
@@ -101,8 +102,9 @@ class _Reader:
         self.path = path
         self.facts: list[Fact] = []
 
-    def target(self, document: Mapping[str, Any]) -> Target:
-        self.check_keys("", document, ("name", "memory", *_SECTIONS, "energy"))
+    def target(self, given: Mapping[str, Any]) -> Target:
+        document = {"kernels": Kernels.PORTABLE.value, **given}
+        self.check_keys("", document, ("name", "kernels", "memory", *_SECTIONS, "energy"))
         name = document["name"]
         if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 64:
             raise _error(self.path, "name: not a short text")
@@ -113,7 +115,20 @@ class _Reader:
         }
         energy = self.energy(document["energy"])
         facts = tuple(self.facts)
-        return Target(name=name, memories=memories, energy=energy, facts=facts, **sections)
+        return Target(
+            name=name,
+            kernels=self.kernels(document["kernels"]),
+            memories=memories,
+            energy=energy,
+            facts=facts,
+            **sections,
+        )
+
+    def kernels(self, name: object) -> Kernels:
+        if name not in [kernels.value for kernels in Kernels]:
+            known = " or ".join(f'"{kernels.value}"' for kernels in Kernels)
+            raise _error(self.path, f"kernels = {name!r} is not {known}")
+        return Kernels(name)
 
     def memory(self, memory: MemoryId, section: Mapping[str, Any]) -> Memory:
         key = f"memory.{memory.key}"

@@ -14,7 +14,7 @@ def target_text(target: Target) -> str:
     sections: dict[str, list[Fact]] = {}
     for fact in target.facts:
         sections.setdefault(fact.key.rpartition(".")[0], []).append(fact)
-    lines = [f"name = {_quoted(target.name)}"]
+    lines = [f"name = {_quoted(target.name)}", f"kernels = {_quoted(target.kernels.value)}"]
     for section, facts in sections.items():
         lines += ["", f"[{section}]", *map(_line, facts)]
     return "\n".join(lines) + "\n"

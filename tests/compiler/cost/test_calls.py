@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -15,7 +16,7 @@ from aretusa.cost.events import COUNTS, kernel_events
 from aretusa.cost.products import linear_call
 from aretusa.ir.types import DenseType
 from aretusa.neureka.registers import Mode
-from aretusa.target.description import MemoryId, Target
+from aretusa.target.description import Kernels, MemoryId, Target
 from aretusa.target.load import load_target
 
 if TYPE_CHECKING:
@@ -175,15 +176,24 @@ def test_more_shared_units_are_never_slower(
     assert call.cycles(better) <= call.cycles(TARGET)
 
 
-def test_one_divider_bounds_what_all_cores_quantise() -> None:
-    call = kernels.quantise_call(8, tokens=1, depth=256)
+def test_one_divider_bounds_what_all_cores_divide() -> None:
+    call = kernels.silu_mul_quantise_call(8, tokens=1, depth=256)
+    largest = next(phase for phase in call.phases if phase.name == "largest")
     divides = 256 * TARGET.core.float_divide_cycles
-    assert divides < call.cycles(TARGET) < 1.25 * divides
+    assert divides < call.phase_cycles(largest, TARGET) < 1.25 * divides
+
+
+def test_fast_kernels_are_faster() -> None:
+    fast = replace(TARGET, kernels=Kernels.XPULP)
+    shape = AttentionShape(tokens=1, heads=8, kv_heads=4, dim=32, position=99, context=128)
+    assert attention_call(8, shape).cycles(fast) < 0.7 * attention_call(8, shape).cycles(TARGET)
+    call = kernels.silu_mul_quantise_call(8, tokens=1, depth=1024)
+    assert call.cycles(fast) < 0.6 * call.cycles(TARGET)
 
 
 def test_code_is_fetched_once_however_much_is_done() -> None:
     few, many = (
-        kernels.quantise_call(8, tokens=1, depth=depth).code_cycles(TARGET) for depth in (64, 6400)
+        kernels.quantise_call(8, tokens=1, depth=depth).code_cycles(TARGET) for depth in (640, 6400)
     )
     assert few == many > 0
     assert linear((8, 0, False))(8, {"rows": 8, "depth": 64, "tokens": 1}).code_cycles(TARGET) < (
@@ -201,7 +211,9 @@ def test_partial_blocks_and_uneven_shares_wait_for_the_busiest_core() -> None:
     build = linear((8, 0, False))
     sizes = {"depth": 252, "tokens": 1}
     assert cycles(build, {**sizes, "rows": 57}) == cycles(build, {**sizes, "rows": 64})
-    assert cycles(build, {**sizes, "rows": 65}) == cycles(build, {**sizes, "rows": 128})
+    # The others' blocks change how long shared float units are busy.
+    full = cycles(build, {**sizes, "rows": 128})
+    assert cycles(build, {**sizes, "rows": 65}) == pytest.approx(full, rel=0.001)
 
 
 def test_a_multiply_accumulate_takes_what_its_instructions_say() -> None:
@@ -211,7 +223,8 @@ def test_a_multiply_accumulate_takes_what_its_instructions_say() -> None:
 
 
 def test_the_table_holds_counts() -> None:
-    for kernel, phases in kernel_events().items():
+    tables = (kernel_events(kernels).items() for kernels in Kernels)
+    for kernel, phases in chain.from_iterable(tables):
         for phase, units in phases.items():
             for unit, events in units.items():
                 counts = [getattr(events, name) for name in COUNTS]

@@ -1,8 +1,7 @@
-"""The table of kernel costs agrees with what the kernels execute at shapes it was not made from."""
+"""The tables of kernel costs agree with what kernels execute at shapes they were not made from."""
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,24 +10,28 @@ from instruction_mix import MixCounter
 from kernel_costs import count_calls, errors, least_squares
 from required_tools import skip_or_fail
 from shape_lists import held_out_samples
+from team_programs import is_available
+
+from aretusa.target.description import Kernels
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Of instructions and of cycles of a call.
-TOLERANCE: Final = 0.05
+# Of a call's instructions, and of its cycles, which depend on what the core's small cache holds.
+INSTRUCTIONS: Final = 0.05
+CYCLES: Final = 0.09
 
 
-@pytest.mark.slow
-@pytest.mark.qemu
-def test_the_table_is_within_five_percent_at_odd_shapes(tmp_path: Path) -> None:
-    if shutil.which("gcc") is None:
-        skip_or_fail("needs gcc, which builds the plugin")
-    calls = count_calls(MixCounter(tmp_path), held_out_samples())
+@pytest.mark.clang
+@pytest.mark.parametrize("kernels", list(Kernels), ids=lambda kernels: kernels.value)
+def test_the_table_holds_at_odd_shapes(tmp_path: Path, kernels: Kernels) -> None:
+    if not is_available():
+        skip_or_fail("needs clang-19 and lld-19")
+    calls = count_calls(MixCounter(tmp_path, kernels.value), held_out_samples())
     wrong = [
         f"{call.case} on {call.cores} cores: {instructions:+.1%}, cycles {cycles:+.1%}"
-        for call, instructions, cycles in errors(calls)
-        if max(abs(instructions), abs(cycles)) > TOLERANCE
+        for call, instructions, cycles in errors(calls, kernels)
+        if abs(instructions) > INSTRUCTIONS or abs(cycles) > CYCLES
     ]
     assert wrong == []
 

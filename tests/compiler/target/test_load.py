@@ -8,7 +8,7 @@ import pytest
 
 import aretusa.target
 from aretusa.errors import ExitCode, UsageError
-from aretusa.target.description import Confidence, MemoryId
+from aretusa.target.description import Confidence, Kernels, MemoryId
 from aretusa.target.load import BUILT_IN, load_target
 
 SIRACUSA = Path(aretusa.target.__file__).with_name("siracusa.toml").read_text("utf-8")
@@ -86,7 +86,8 @@ def test_built_in_targets_are_named_like_their_files(name: str) -> None:
     assert target.name == name
     siracusa = load_target()
     differing = [fact.key for fact in target.facts if fact not in siracusa.facts]
-    assert differing == ([] if name == "siracusa" else ["memory.l3.size_bytes"])
+    assert differing == (["memory.l3.size_bytes"] if name == "siracusa-1gib" else [])
+    assert (target.kernels is Kernels.XPULP) == (name == "siracusa-xpulp")
 
 
 @pytest.mark.parametrize("value", [0, 1])

@@ -30,7 +30,6 @@ STACK_BYTES: Final = 16 << 10
 INSTRUCTIONS_MAX: Final = 4_000_000_000
 SOURCES: Final = (
     "machine",
-    "core",
     "decode",
     "compressed",
     "execute",
@@ -187,7 +186,7 @@ class Machine:
         path = folder / "machine.so"
         command = ["gcc", "-std=c11", "-O2", "-ffp-contract=off", "-shared", "-fPIC"]
         command += ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
-        sources = [str(HERE / f"{name}.c") for name in SOURCES if (HERE / f"{name}.c").exists()]
+        sources = [str(HERE / f"{name}.c") for name in SOURCES]
         subprocess.run([*command, *sources, "-o", str(path), "-lm"], check=True)
         return cls(path)
 

@@ -42,6 +42,8 @@ ZFINX_FLAGS: Final = [
 ]
 BLOB: Final = 0x8400_0000
 PORTABLE, XPULP = "portable", "xpulp"
+SYMBOLS: Final = 2  # the type of a section
+JUNK: Final = 0xA5  # in what nobody has written
 
 
 def is_available() -> bool:
@@ -73,16 +75,24 @@ class TeamProgram:
         wrap = [f"--wrap={name}" for name in WRAPPED]
         command = [LINKER, "-T", str(HERE / "team.ld"), *wrap, "-o", str(elf)]
         subprocess.run([*command, *objects, *harness, own], check=True)
-        return cls(Program.read(elf, _counted(elf)), machine, elf)
+        known = symbols(elf)
+        counted = (known["counted_first"], known["counted_last"])
+        return cls(Program.read(elf, counted), machine, elf)
+
+    def rooms(self) -> list[Memory]:
+        """The stacks, full of junk."""
+        memory = stacks()
+        memory.data[:] = JUNK
+        return [memory]
 
     def run(self, cases: Sequence[Case], cores: int, *, is_backward: bool = False) -> Run:
         """Run the cases and compare every result with what its case expects."""
         blob = write_blob(cases, gap_bytes=64)
         blob[4:8] = np.uint32(cores).tobytes()
-        memory = _memory_of(blob, len(cases))
+        memory = memory_of(blob, len(cases))
         run = self.machine.run(
             self.program,
-            [memory, stacks()],
+            [memory, *self.rooms()],
             cores=cores,
             is_backward=is_backward,
         )
@@ -90,7 +100,7 @@ class TeamProgram:
         return run
 
 
-def _memory_of(blob: bytearray, cases: int) -> Memory:
+def memory_of(blob: bytearray, cases: int) -> Memory:
     """The blob, of which nothing but the cases and their arrays may be touched."""
     data = np.frombuffer(blob, np.uint8)
     access = np.zeros(data.size, np.uint8)
@@ -115,22 +125,16 @@ def _compile(folder: Path, source: str) -> str:
     return str(built)
 
 
-def _counted(elf: Path) -> tuple[int, int]:
-    """The range of the linker script's symbols counted_first and counted_last."""
-    data = elf.read_bytes()
-    found = dict(_symbols(data))
-    return found[b"counted_first"], found[b"counted_last"]
-
-
-def _symbols(elf: bytes) -> list[tuple[bytes, int]]:
+def symbols(elf: Path) -> dict[str, int]:
     """Names and values of the symbol table."""
-    (table,) = struct.unpack_from("<I", elf, 32)
-    size, count = struct.unpack_from("<HH", elf, 46)
-    sections = [struct.unpack_from("<10I", elf, table + i * size) for i in range(count)]
-    symbols = next(section for section in sections if section[1] == 2)
-    names = sections[symbols[6]][4]
-    found = []
-    for at in range(symbols[4], symbols[4] + symbols[5], 16):
-        name, value = struct.unpack_from("<II", elf, at)
-        found.append((elf[names + name : elf.index(b"\0", names + name)], value))
+    data = elf.read_bytes()
+    (table,) = struct.unpack_from("<I", data, 32)
+    size, count = struct.unpack_from("<HH", data, 46)
+    sections = [struct.unpack_from("<10I", data, table + i * size) for i in range(count)]
+    _, _, _, _, first, length, strings, *_ = next(one for one in sections if one[1] == SYMBOLS)
+    names = sections[strings][4]
+    found: dict[str, int] = {}
+    for at in range(first, first + length, 16):
+        name, value = struct.unpack_from("<II", data, at)
+        found[data[names + name : data.index(b"\0", names + name)].decode("ascii")] = value
     return found

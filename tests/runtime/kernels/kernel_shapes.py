@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aretusa.cost.calls import KernelCall
     from aretusa.neureka.linear import Engine
 
-FINISH_SUMS: Final = 100  # the cases of mix_harness.c
+FINISH_SUMS: Final = 100  # the cases of team.c
 ADD_GROUP_SUMS: Final = 101
 FINISH_TOTALS: Final = 102
 

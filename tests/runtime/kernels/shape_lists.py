@@ -67,6 +67,8 @@ def fitted_samples() -> Iterator[Sample]:
         (1, 8, 4, 64, 299, 300, 64),
         (6, 6, 3, 24, 90, 100, 48, 3 * 800),
         (9, 4, 2, 16, 30, 40, 24, 2 * 160),
+        (1, 16, 16, 4, 40, 64),
+        (3, 8, 4, 4, 100, 120, 256),
     ):
         yield attention_sample(*sizes)
     for count in (64, 1000, 4096):
@@ -84,12 +86,13 @@ def held_out_samples() -> Iterator[Sample]:
         yield embed_sample(161, 5, form)
     for engine in ENGINES:
         yield engine_embed_sample(161, 3, 4, engine)
-    for depth, tokens in ((252, 1), (252, 3), (756, 1), (161, 7)):
+    for depth, tokens in ((96, 1), (252, 1), (252, 3), (756, 1), (161, 7)):
         yield from row_samples(depth, tokens)
     for option in range(4):
         yield from head_samples(3, 7, 44, has_norm=option > 1, has_rope=option % 2 == 1)
     yield from finish_samples(243, 3)
     yield attention_sample(1, 9, 3, 28, 127, 256)
+    yield attention_sample(1, 16, 16, 4, 64, 256, 512)
     yield attention_sample(7, 6, 3, 36, 21, 48, 32)
     yield attention_sample(5, 4, 2, 44, 60, 70, 32, 2 * 560)
     yield from logit_samples(2048)
