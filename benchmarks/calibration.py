@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from calibration_chips import chip_group
 from calibration_deeploy import deeploy_groups
 from calibration_engine import engine_groups
+from calibration_links import link_group
 from calibration_rows import Group, check_errors
 from markdown_text import count, paragraph, table
 from predicted_decode import prediction_lines
@@ -34,7 +35,7 @@ SMALL: Final = 40  # below it figures are shown with a decimal
 
 def groups() -> tuple[Group, ...]:
     """All published figures beside ours."""
-    return (*engine_groups(), *deeploy_groups(), chip_group())
+    return (*engine_groups(), link_group(), *deeploy_groups(), chip_group())
 
 
 def calibration_lines(found: Iterable[Group]) -> Iterator[str]:
