@@ -13,7 +13,7 @@ from aretusa.options import MOST_CHUNK
 from aretusa.planning import workspace_bytes
 from aretusa.report.numbers import bytes_text, percent_text
 from aretusa.schedule.roll import weight_role
-from aretusa.target.description import MemoryId
+from aretusa.target.description import Kernels, MemoryId
 from aretusa_sim.advice_graphs import with_types, without_last_layer
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def attempts(listed: Listing, request: Request, phase: PhaseResult) -> list[Atte
         *_narrower(request, phase),
         *_one_scale(request),
         *_faster_link(request, phase),
+        *_own_kernels(request, phase),
         *_fewer_layers(request),
         *_shorter_context(listed, request),
         *_longer_steps(listed, request),
@@ -137,6 +138,19 @@ def _one_scale(request: Request) -> Iterator[Attempt]:
             ),
             changes_answers=True,
         )
+
+
+def _own_kernels(request: Request, phase: PhaseResult) -> Iterator[Attempt]:
+    """The kernels that were written for the chip's cores give the same answers."""
+    if request.target.kernels is Kernels.XPULP:
+        return
+    working = sum(op.working_cycles for op in phase.ops)
+    yield Attempt(
+        what="kernels for the chip's own cores",
+        why=f"kernels in plain C take {percent_text(working, phase.cycles)} of the time",
+        how='--target siracusa-xpulp, or kernels = "xpulp" in a target file',
+        request=replace(request, target=replace(request.target, kernels=Kernels.XPULP)),
+    )
 
 
 def _fewer_layers(request: Request) -> Iterator[Attempt]:

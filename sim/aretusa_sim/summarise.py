@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from aretusa.target.description import MemoryId
+from aretusa.target.description import Kernels, MemoryId
 from aretusa_sim.energy import EnergyModel, mean_power, per_token
 from aretusa_sim.limits import run_limits
 from aretusa_sim.program_rows import epoch_labels, occupancy, op_infos
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
     from aretusa_sim.timing import StepTiming
 
 PhaseName = Literal["prefill", "decode"]
+KERNELS: Final = {
+    Kernels.PORTABLE: "the portable kernels, without Xpulp",
+    Kernels.XPULP: "the chip's own kernels, with Xpulp",
+}
 NOTES: Final = (
-    "cores: counted instructions of the portable kernels, without Xpulp",
     "N-EUREKA: phases of the virtual platform's model",
     "pages land in the SRAM beside jobs that read it; MCHAN and N-EUREKA do not slow the cores",
     "what core 0 computes between the kernels is left out, but for giving jobs and transfers",
@@ -89,7 +92,7 @@ def summarise(
         epochs=epoch_labels(listing),
         occupancy=occupancy(listing),
         energy_constants=energies.constants,
-        notes=list(NOTES),
+        notes=[f"cores: counted instructions of {KERNELS[listing.target.kernels]}", *NOTES],
     )
 
 

@@ -137,6 +137,17 @@ def test_a_faster_link_buys_what_another_target_says(folder: Path, advice: Advic
     assert change.request_share < 0.8
 
 
+def test_other_kernels_buy_what_another_target_says(folder: Path, advice: AdviceResult) -> None:
+    text = (folder / "tight.toml").read_text("utf-8")
+    assert 'kernels = "portable"' in text
+    (folder / "xpulp.toml").write_text(text.replace("portable", "xpulp", 1), "utf-8")
+    other = _estimate(folder, str(folder / "xpulp.toml"))
+    change = _named(advice, "kernels for the chip's own cores")
+    assert change.after == cost_of(other.listing, GOAL, has_contention=True)
+    wanted = attempts(other.listing, other.plan.request, other.result.phase("decode"))
+    assert change.what not in {attempt.what for attempt in wanted}
+
+
 def test_one_layer_fewer_buys_what_a_smaller_model_says(folder: Path, advice: AdviceResult) -> None:
     config = runnable_config(ffn_size=1024)
     write_model(folder / "smaller", replace(config, layers=config.layers - 1))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from listings import PLANS, listing_named
 
+from aretusa.target.description import Kernels
 from aretusa.target.load import load_target
 from aretusa.target.save import target_text
 from aretusa_sim.results import ModelSummary
@@ -144,6 +145,13 @@ def test_a_slower_clock_takes_longer_and_leaks_more() -> None:
     assert leaks[1] == pytest.approx(2 * leaks[0])
     assert slower.mean_power.nominal_mw < usual.mean_power.nominal_mw
     assert slower.energy.components["cluster"] == usual.energy.components["cluster"]
+
+
+@pytest.mark.parametrize(("kernels", "note"), [("portable", "without Xpulp"), ("xpulp", "with X")])
+def test_notes_say_whose_instructions_were_counted(kernels: str, note: str) -> None:
+    listed = listing_named("chosen")
+    target = replace(listed.target, kernels=Kernels(kernels))
+    assert note in _result(replace(listed, target=target)).notes[0]
 
 
 def test_constants_of_the_document_are_those_of_the_target_with_their_sources() -> None:
