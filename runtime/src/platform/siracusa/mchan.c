@@ -12,20 +12,16 @@ _Static_assert((int)QUEUE <= (int)SLOTS && (int)SLOTS == (int)ART_TRANSFER_QUEUE
 _Static_assert((int)COMMAND_BYTES <= (int)MCHAN_BYTES_MAX && COMMAND_BYTES % 32 == 0,
                "whole beats");
 
-struct slot {
-    struct art_transfer transfer;
-    uint32_t id; /* as a bit; 0 for a transfer of no bytes */
-};
-
 /* Only core 0 touches it. Transfer n is in slot n % SLOTS, until it is done. */
 static SIRACUSA_L1 struct {
-    struct slot slots[SLOTS];
+    struct art_transfer transfers[SLOTS];
+    uint32_t ids[SLOTS]; /* as bits; 0 for a transfer of no bytes */
     uint32_t submitted;
     uint32_t done;
     uint32_t last[2]; /* the last transfer out of L1 and into L1 */
 } queue;
 
-static bool is_into_l1(const struct art_transfer *transfer)
+static inline bool is_into_l1(const struct art_transfer *transfer)
 {
     return transfer->to_memory == ART_MEMORY_L1;
 }
@@ -45,11 +41,11 @@ static bool depend(const struct art_transfer *later, const struct art_transfer *
 }
 
 /* MCHAN runs commands of one direction in order, and the two directions beside each other. */
-static __attribute__((noinline)) void await_other_direction(const struct art_transfer *transfer)
+static void await_other_direction(const struct art_transfer *transfer)
 {
     for (uint32_t number = queue.last[!is_into_l1(transfer)]; (int32_t)(queue.done - number) < 0;
          number--) {
-        const struct art_transfer *earlier = &queue.slots[number % SLOTS].transfer;
+        const struct art_transfer *earlier = &queue.transfers[number % SLOTS];
 
         if (is_into_l1(earlier) != is_into_l1(transfer) && depend(transfer, earlier)) {
             siracusa_copies_wait(number);
@@ -57,53 +53,74 @@ static __attribute__((noinline)) void await_other_direction(const struct art_tra
     }
 }
 
-/* Give the commands of a transfer; returns its id as a bit. */
-static uint32_t start(const struct art_transfer *transfer, bool is_in)
+static inline struct mchan_copy copy_of(const struct art_transfer *transfer)
 {
+    const bool is_in = is_into_l1(transfer);
     const uint32_t from = siracusa_windows[transfer->from_memory].base + transfer->from_bytes;
     const uint32_t to = siracusa_windows[transfer->to_memory].base + transfer->to_bytes;
-    struct mchan_copy copy = {
+
+    return (struct mchan_copy){
         .l1 = is_in ? to : from,
         .external = is_in ? from : to,
         .bytes = transfer->bytes,
         .is_into_l1 = is_in,
     };
-    const uint32_t id = mchan_allocate(MCHAN_PORT_OF_CORE);
-    uint32_t left = transfer->bytes;
+}
 
-    while (left > MCHAN_BYTES_MAX) {
-        copy.bytes = COMMAND_BYTES;
+static inline uint32_t note(const struct art_transfer *transfer, uint32_t id)
+{
+    const uint32_t number = queue.submitted + 1;
+
+    queue.transfers[number % SLOTS] = *transfer;
+    queue.ids[number % SLOTS] = id;
+    queue.last[is_into_l1(transfer)] = number;
+    queue.submitted = number;
+    return number;
+}
+
+/* One id for as many commands as it takes. */
+static uint32_t start_long(const struct art_transfer *transfer)
+{
+    struct mchan_copy copy = copy_of(transfer);
+    const uint32_t id = mchan_allocate(MCHAN_PORT_OF_CORE);
+
+    for (uint32_t left = transfer->bytes; left > 0; left -= copy.bytes) {
+        copy.bytes = left > MCHAN_BYTES_MAX ? COMMAND_BYTES : left;
         mchan_start(MCHAN_PORT_OF_CORE, &copy);
-        copy.l1 += COMMAND_BYTES;
-        copy.external += COMMAND_BYTES;
-        left -= COMMAND_BYTES;
-        copy.bytes = left;
+        copy.l1 += copy.bytes;
+        copy.external += copy.bytes;
     }
-    mchan_start(MCHAN_PORT_OF_CORE, &copy);
     return 1u << id;
+}
+
+/* What is not as simple as most transfers are. Apart, so that those need no stack. */
+static __attribute__((noinline)) uint32_t submit_any(const struct art_transfer *transfer)
+{
+    if (is_into_l1(transfer) == (transfer->from_memory == ART_MEMORY_L1) ||
+        !siracusa_is_inside(transfer)) {
+        art_platform_exit(ART_EXIT_ASSERT);
+    }
+    if (queue.submitted - queue.done >= QUEUE) {
+        siracusa_copies_wait(queue.submitted + 1 - QUEUE);
+    }
+    await_other_direction(transfer);
+    return note(transfer, transfer->bytes > 0 ? start_long(transfer) : 0);
 }
 
 uint32_t siracusa_copies_submit(const struct art_transfer *transfer)
 {
-    const uint32_t number = queue.submitted + 1;
     const bool is_in = is_into_l1(transfer);
 
-    if (is_in == (transfer->from_memory == ART_MEMORY_L1) || !siracusa_is_inside(transfer)) {
-        art_platform_exit(ART_EXIT_ASSERT);
+    if (is_in == (transfer->from_memory == ART_MEMORY_L1) || !siracusa_is_inside(transfer) ||
+        transfer->bytes - 1 >= MCHAN_BYTES_MAX || queue.submitted - queue.done >= QUEUE ||
+        (int32_t)(queue.done - queue.last[!is_in]) < 0) {
+        return submit_any(transfer);
     }
-    if (number - queue.done > QUEUE) {
-        siracusa_copies_wait(number - QUEUE);
-    }
-    if ((int32_t)(queue.done - queue.last[!is_in]) < 0) {
-        await_other_direction(transfer);
-    }
-    struct slot *slot = &queue.slots[number % SLOTS];
+    const struct mchan_copy copy = copy_of(transfer);
+    const uint32_t id = mchan_allocate(MCHAN_PORT_OF_CORE);
 
-    slot->transfer = *transfer;
-    slot->id = transfer->bytes > 0 ? start(transfer, is_in) : 0;
-    queue.last[is_in] = number;
-    queue.submitted = number;
-    return number;
+    mchan_start(MCHAN_PORT_OF_CORE, &copy);
+    return note(transfer, 1u << id);
 }
 
 void siracusa_copies_wait(uint32_t number)
@@ -114,7 +131,7 @@ void siracusa_copies_wait(uint32_t number)
         return;
     }
     for (uint32_t i = queue.done + 1; i != number + 1; i++) {
-        ids |= queue.slots[i % SLOTS].id;
+        ids |= queue.ids[i % SLOTS];
     }
     while (mchan_busy(MCHAN_PORT_OF_CORE, ids) != 0) {
         siracusa_sleep(EVENT_COPY);
