@@ -22,6 +22,7 @@ from aretusa.driver import compile_model
 from aretusa.execution.firmware import Platform, build_firmware
 from aretusa.frontend.llama_graph import llama_graph
 from aretusa.frontend.rope_tables import rope_tables
+from aretusa.frontend.structure import plain_structure
 from aretusa.frontend.weights import FloatWeight
 from aretusa.ir.text import parse_graph, print_graph
 from aretusa.ir.types import DenseType
@@ -62,6 +63,12 @@ VOCABULARY: Final = 280  # specials, byte alphabet and merges are 270; the rest 
 NORMAL, CONTROL, UNUSED = 1, 3, 5  # types of tokens in GGUF
 CONTEXT: Final = 64
 CHUNK: Final = 8
+COMPILERS: Final = {
+    Platform.HOST: "cc",
+    Platform.QEMU: "riscv64-unknown-elf-gcc",
+    Platform.QEMU_ZFINX: "clang-19",
+    Platform.SIRACUSA: "clang-19",
+}
 
 
 def runnable_config(*args: Any, **changes: Any) -> LlamaConfig:  # noqa: ANN401
@@ -131,7 +138,9 @@ def lowered_graph(
     """What the driver makes of a configuration, without any weights."""
     config = runnable_config() if config is None else config
     graph = llama_graph(config, name="tiny", chunk_max=chunk, context=context)
-    checkpoint: Any = SimpleNamespace(store=SimpleNamespace(forms={}))
+    checkpoint: Any = SimpleNamespace(
+        store=SimpleNamespace(forms={}), structure=plain_structure(config.layers)
+    )
     source = QuantisedCheckpoint(checkpoint=checkpoint, scheme=SCHEMES[scheme], context=context)
     return run_passes(declare_quantised(graph, source), LOWERING)
 
@@ -310,8 +319,8 @@ def donor_build(factory: pytest.TempPathFactory) -> Path:
         if not build.is_dir():
             model = write_model(root / "donor" / "tiny-model")
             unfinished = compile_tiny(model, root / "donor" / "unfinished")
-            for platform in Platform:
-                if platform is Platform.HOST or shutil.which("riscv64-unknown-elf-gcc"):
+            for platform, tool in COMPILERS.items():
+                if shutil.which(tool):
                     build_firmware(unfinished, platform)
             unfinished.rename(build)
     return build

@@ -180,6 +180,9 @@ def run_command(
     system: Annotated[str, typer.Option(help="System text of --chat.")] = SMOLLM2_SYSTEM,
     chunk: Annotated[int, typer.Option(min=0, help="Prompt tokens per step; 0: the most.")] = 0,
     cores: Annotated[int, typer.Option(min=1, max=8, help="Harts or threads.")] = 8,
+    xpulp: Annotated[
+        bool, typer.Option(help="Kernels in the cores' own instructions: GVSoC.")
+    ] = False,
     profile: Annotated[bool, typer.Option(help="Count per kernel: QEMU, GVSoC.")] = False,
     check: Annotated[
         bool, typer.Option(help="Replay the run in NumPy and compare logits.")
@@ -201,6 +204,7 @@ def run_command(
         seed=seed,
         chunk=chunk,
         cores=cores,
+        xpulp=xpulp,
         profile=profile,
         check=check,
     )

@@ -8,7 +8,7 @@ import pytest
 from tiny_models import CHUNK, CONTEXT, runnable_config, write_model, write_target
 
 from aretusa.errors import CapacityError
-from aretusa.execution.firmware import Platform, Sanitizer
+from aretusa.execution.firmware import Flavour, Platform, Sanitizer
 from aretusa.frontend.llama_config import Family
 from aretusa.manifest import read_manifest
 from aretusa.neureka.linear import Engine
@@ -144,7 +144,9 @@ def test_sanitizers_find_nothing_in_streams(
     build = build_of(wide_model, engine=Engine.SPLIT, weights="w3", target=str(target))
     lend_checked(build, sanitizer)
     assert rings(build) == {"tiles.ring", "pages.ring"}
-    checked = compiled_execution(Platform.HOST, cores=8, chunk=CHUNK, sanitizer=sanitizer)
+    checked = compiled_execution(
+        Platform.HOST, cores=8, chunk=CHUNK, flavour=Flavour(sanitizer=sanitizer)
+    )
     check(build, (numpy_execution(CHUNK), checked))
 
 

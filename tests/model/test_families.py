@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from tiny_models import runnable_config, write_gguf_model, write_model
 
-from aretusa.execution.firmware import Platform, Sanitizer
+from aretusa.execution.firmware import Flavour, Platform, Sanitizer
 from aretusa.frontend.llama_config import Family, Llama3RopeScaling
 from aretusa.quantization.schemes import SCHEMES
 from aretusa.verbs.executions import compiled_execution, numpy_execution, onnx_execution
@@ -121,7 +121,9 @@ def test_sanitizers_are_silent(
     build = build_of(write_model(tmp_path / "model", config), weights="w4g32")
     lend_checked(build, sanitizer)
     checked: tuple[Any, ...] = tuple(
-        compiled_execution(Platform.HOST, cores=cores, chunk=chunk, sanitizer=sanitizer)
+        compiled_execution(
+            Platform.HOST, cores=cores, chunk=chunk, flavour=Flavour(sanitizer=sanitizer)
+        )
         for cores, chunk in ((8, 8), (3, 5), (1, 1))
     )
     check(build, (numpy_execution(8), *checked))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import numpy as np
 
-from aretusa.execution.firmware import Platform, Sanitizer
+from aretusa.execution.firmware import PLAIN, Flavour, Platform
 from aretusa.execution.machine import run_host, run_qemu
 from aretusa.execution.request import IdSegment, RunRequest
 from aretusa.execution.virtual_platform import run_gvsoc
@@ -109,9 +109,9 @@ def onnx_execution(chunk: int) -> Execution:
 
 
 def compiled_execution(
-    platform: Platform, *, cores: int, chunk: int, sanitizer: Sanitizer = Sanitizer.NONE
+    platform: Platform, *, cores: int, chunk: int, flavour: Flavour = PLAIN
 ) -> Execution:
-    """The generated C, on this computer or on emulated harts."""
+    """The generated C, on this computer, on emulated harts or on the chip's virtual platform."""
 
     def run(program: Program, task: Task) -> Transcript:
         request = RunRequest(
@@ -124,14 +124,20 @@ def compiled_execution(
         match platform:
             case Platform.HOST:
                 outcome = run_host(
-                    program.build, request, threads=cores, sanitizer=sanitizer, timeout_s=TIMEOUT_S
+                    program.build,
+                    request,
+                    threads=cores,
+                    sanitizer=flavour.sanitizer,
+                    timeout_s=TIMEOUT_S,
                 )
             case Platform.QEMU | Platform.QEMU_ZFINX:
                 outcome = run_qemu(
                     program.build, request, harts=cores, platform=platform, timeout_s=TIMEOUT_S
                 )
             case Platform.SIRACUSA:
-                outcome = run_gvsoc(program.build, request, cores=cores, timeout_s=TIMEOUT_S)
+                outcome = run_gvsoc(
+                    program.build, request, cores=cores, xpulp=flavour.xpulp, timeout_s=TIMEOUT_S
+                )
             case _:
                 assert_never(platform)
         records = outcome.records
@@ -142,6 +148,7 @@ def compiled_execution(
         )
 
     unit = {Platform.HOST: "threads", Platform.SIRACUSA: "cores"}.get(platform, "harts")
-    checked = f", {sanitizer.value}" if sanitizer else ""
+    checked = f", {flavour.sanitizer.value}" if flavour.sanitizer else ""
+    checked += ", xpulp" if flavour.xpulp else ""
     name = "gvsoc" if platform is Platform.SIRACUSA else platform.value
     return Execution(name=name, detail=f"{cores} {unit}, chunk {chunk}{checked}", run=run)

@@ -41,6 +41,7 @@ class RunOptions:
     seed: int = 0
     chunk: int = 0
     cores: int = 8
+    xpulp: bool = False  # on GVSoC: kernels in the cores' own instructions
     profile: bool = False
     check: bool = False
     timeout_s: float = 3600.0
@@ -99,7 +100,12 @@ def _execute(
             )
         case Platform.SIRACUSA:
             return run_gvsoc(
-                build, request, on_text=on_text, cores=options.cores, timeout_s=options.timeout_s
+                build,
+                request,
+                on_text=on_text,
+                cores=options.cores,
+                xpulp=options.xpulp,
+                timeout_s=options.timeout_s,
             )
         case _:
             assert_never(options.platform)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aretusa.errors import UsageError
-from aretusa.execution.firmware import Platform
+from aretusa.execution.firmware import PLAIN, Flavour, Platform
 from aretusa.execution.toolchain import Tool, survey
 from aretusa.program import Program
 from aretusa.results import ExecutionResult, VerifyResult
@@ -53,18 +53,21 @@ def default_executions(chunk_max: int) -> tuple[Execution, ...]:
         *(numpy_execution(chunk) for chunk in chunks),
         *(onnx_execution(chunk) for chunk in sorted({chunk_max, 1}, reverse=True)),
         *compiled,
-        *(compiled_execution(platform, cores=CORES, chunk=chunk_max) for platform in _of_chip()),
+        *_of_chip(chunk_max),
     )
 
 
-def _of_chip() -> list[Platform]:
+def _of_chip(chunk: int) -> list[Execution]:
     """What this computer can run of the chip's own build, with floats in the integer registers."""
     found = survey()
     has_compiler = isinstance(found["clang"], Tool) and isinstance(found["linker"], Tool)
-    platforms = [Platform.QEMU_ZFINX] if has_compiler else []
+    flavours = [(Platform.QEMU_ZFINX, PLAIN)] if has_compiler else []
     if has_compiler and isinstance(found["gvsoc"], Tool):
-        platforms.append(Platform.SIRACUSA)
-    return platforms
+        flavours += [(Platform.SIRACUSA, PLAIN), (Platform.SIRACUSA, Flavour(xpulp=True))]
+    return [
+        compiled_execution(platform, cores=CORES, chunk=chunk, flavour=flavour)
+        for platform, flavour in flavours
+    ]
 
 
 def verify_build(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aretusa.execution.firmware import Platform, Sanitizer
+from aretusa.execution.firmware import Flavour, Platform, Sanitizer
 from aretusa.verbs.executions import (
     Task,
     Transcript,
@@ -17,6 +19,9 @@ from aretusa.verbs.executions import (
     onnx_execution,
 )
 from aretusa.verbs.verify import default_executions
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 rows = st.integers(1, 5)
 
@@ -96,7 +101,9 @@ def test_greedy_decodes_token_by_token_after_a_prefill_in_chunks(chunk: int) -> 
 def test_names_say_what_is_run() -> None:
     assert (numpy_execution(7).name, numpy_execution(7).detail) == ("numpy", "chunk 7")
     assert onnx_execution(1).name == "onnxruntime"
-    host = compiled_execution(Platform.HOST, cores=8, chunk=3, sanitizer=Sanitizer.ADDRESS)
+    host = compiled_execution(
+        Platform.HOST, cores=8, chunk=3, flavour=Flavour(sanitizer=Sanitizer.ADDRESS)
+    )
     assert (host.name, host.detail) == ("host", "8 threads, chunk 3, address,undefined")
     assert compiled_execution(Platform.QEMU, cores=1, chunk=3).detail == "1 harts, chunk 3"
 
@@ -107,9 +114,35 @@ def test_the_default_covers_every_machine_and_chunking(chunk_max: int) -> None:
     labels = [(one.name, one.detail) for one in executions]
     assert len(set(labels)) == len(labels)
     assert labels[0] == ("numpy", f"chunk {chunk_max}")
-    assert {one.name for one in executions} == {"numpy", "onnxruntime", "host", "qemu"}
+    everywhere = {"numpy", "onnxruntime", "host", "qemu"}
+    assert everywhere <= {one.name for one in executions} <= everywhere | {"qemu-zfinx", "gvsoc"}
     for platform, unit in (("host", "threads"), ("qemu", "harts")):
         details = {detail for name, detail in labels if name == platform}
         assert f"8 {unit}, chunk {chunk_max}" in details
         assert f"1 {unit}, chunk {chunk_max}" in details
         assert f"8 {unit}, chunk 1" in details
+
+
+@pytest.mark.parametrize(
+    ("tools", "names"),
+    [
+        ((), []),
+        (("clang-19",), []),
+        (("clang-19", "ld.lld-19"), ["qemu-zfinx"]),
+        (("gvsoc",), []),
+        (("clang-19", "ld.lld-19", "gvsoc"), ["qemu-zfinx", "gvsoc", "gvsoc"]),
+    ],
+)
+def test_the_chips_build_is_compared_where_its_tools_are(
+    tools: tuple[str, ...], names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in tools:
+        (tmp_path / name).write_text("#!/bin/sh\necho 19.1\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    executions = default_executions(7)
+    found = [one for one in executions if one.name in {"qemu-zfinx", "gvsoc"}]
+    assert [one.name for one in found] == names
+    assert len({(one.name, one.detail) for one in executions}) == len(executions)
+    if "gvsoc" in names:
+        assert [one.detail for one in found[1:]] == ["8 cores, chunk 7", "8 cores, chunk 7, xpulp"]
