@@ -1,0 +1,152 @@
+"""choose_ranks(): the rank of every matrix that a recipe means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from aretusa_compress.model.blocks import enter, next_token_nats, run_blocks, windows_on
+from aretusa_compress.model.finite import check_loss
+from aretusa_compress.run.context import cannot_apply
+from aretusa_compress.svd.decompositions import layer_of
+from aretusa_compress.svd.options import Weigh
+from aretusa_compress.svd.patterns import last_match, without_effect
+from aretusa_compress.svd.ranks import (
+    Candidate,
+    distribute,
+    fixed_rank,
+    least_parameters,
+    rank_for_share,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from aretusa_compress.model.loaded import Model
+    from aretusa_compress.run.progress import Progress
+    from aretusa_compress.svd.decompositions import Parts, Place
+    from aretusa_compress.svd.options import Ranks
+
+
+def choose_ranks(
+    options: Ranks, parts: dict[str, Parts], gradients: dict[str, float] | None
+) -> dict[str, int | None]:
+    """The rank of each matrix by its short name; None: it stays as it is.
+
+    `gradients` are the mean squares of the loss's gradient at the outputs of each matrix, for a
+    budget that is weighed by the loss. Raises UsageError E0508 for a budget or names that do not
+    suit the model.
+    """
+    slips = without_effect(options.ranks, parts)
+    if slips:
+        raise cannot_apply(
+            f"ranks names '{slips[0]}', which is none of the chosen matrices",
+            "matrices and dense choose them",
+            "Correct ranks",
+        )
+    found = {
+        name: fixed_rank(one.size, asked, options.multiple)
+        for name, one in parts.items()
+        if (asked := last_match(options.ranks, name)) is not None
+    }
+    rest = {name: one for name, one in parts.items() if name not in found}
+    if options.budget is not None:
+        return found | _by_budget(options, parts, rest, found, gradients)
+    for name, one in rest.items():
+        if options.rank is not None:
+            found[name] = fixed_rank(one.size, options.rank, options.multiple)
+        elif options.share is not None:
+            found[name] = rank_for_share(one.size, options.share, options.multiple)
+        else:
+            found[name] = None
+    return found
+
+
+def _by_budget(
+    options: Ranks,
+    parts: dict[str, Parts],
+    rest: dict[str, Parts],
+    found: dict[str, int | None],
+    gradients: dict[str, float] | None,
+) -> dict[str, int | None]:
+    """Distribute what the budget leaves to the matrices without a rank of their own."""
+    assert options.budget is not None
+    spent = sum(_parameters(parts[name], rank) for name, rank in found.items())
+    total = sum(one.size.parameters for one in parts.values())
+    left = int(options.budget * total) - spent
+    candidates = {
+        name: Candidate(one.size, _gains(options.weigh, name, one, gradients))
+        for name, one in rest.items()
+    }
+    least = least_parameters(candidates, options.multiple)
+    if left < least:
+        raise cannot_apply(
+            f"a budget of {options.budget} is too small",
+            f"{least:,} parameters are needed for rank {options.multiple} everywhere, "
+            f"{max(left, 0):,} are left",
+            f"Raise budget to {(least + spent) / total:.4f} or more, or lower multiple",
+        )
+    return distribute(candidates, left, options.multiple)
+
+
+def _parameters(one: Parts, rank: int | None) -> int:
+    return one.size.parameters if rank is None else one.size.factored(rank)
+
+
+def _gains(weigh: Weigh, name: str, one: Parts, gradients: dict[str, float] | None) -> list[float]:
+    """What each component takes off the error of the outputs, as it counts."""
+    squares = one.values.double().square()
+    match weigh:
+        case Weigh.OUTPUT:
+            factor = 1.0
+        case Weigh.RELATIVE:
+            factor = 1.0 / float(squares.sum().clamp_min(1e-300))
+        case Weigh.LOSS:
+            assert gradients is not None, "the caller measures them for this weighing"
+            factor = gradients[name]
+    return (squares * factor).tolist()  # type: ignore[no-any-return]
+
+
+def output_gradients(
+    model: Model, places: list[Place], windows: Tensor, progress: Progress
+) -> dict[str, float]:
+    """Mean square of the loss's gradient at each output of each matrix, by its short name.
+
+    An error e of the outputs changes the loss by (g e)^2 / 2 in the mean, if the model is at home
+    with the text (Fisher's approximation of the second derivative); for an error without direction
+    that is the mean square of g times the square of e.
+    """
+    sums = {place.short: 0.0 for place in places}
+    names = {id(layer_of(model, place)): place.short for place in places}
+    counts = dict.fromkeys(sums, 0)
+
+    def watch(name: str) -> Any:  # noqa: ANN401
+        def add(gradient: Tensor) -> None:
+            sums[name] += float(gradient.double().square().sum())
+            counts[name] += gradient.numel()
+
+        return lambda _layer, _inputs, output: output.register_hook(add) and None
+
+    model.network.requires_grad_(requires_grad=False)
+    handles = [
+        module.register_forward_hook(watch(names[id(module)]))
+        for module in model.network.modules()
+        if id(module) in names
+    ]
+    every = windows_on(model, windows)
+    progress.start("gradients of the loss", len(every))
+    try:
+        for step, ids in enumerate(every):
+            with torch.no_grad():
+                entry = enter(model, ids)
+            hidden = entry.hidden.detach().requires_grad_()
+            states = run_blocks(model.blocks, hidden, entry.arguments)
+            loss = next_token_nats(model, states, ids)
+            check_loss(float(loss.detach()), model, ids, f"the gradient of window {step}")
+            loss.backward()
+            progress.advance()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: sums[name] / max(counts[name], 1) for name in sums}

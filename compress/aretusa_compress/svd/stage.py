@@ -1,0 +1,141 @@
+"""The stage svd: matrices become products of two thin ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aretusa_compress.model.anatomy import ANATOMIES
+from aretusa_compress.model.load import load_model
+from aretusa_compress.run.context import Report, Stage, StageContext
+from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
+from aretusa_compress.svd.choose import choose_ranks, output_gradients
+from aretusa_compress.svd.decompositions import Decomposer, chosen_places
+from aretusa_compress.svd.options import Method
+from aretusa_compress.svd.spectra import ENERGIES, effective_rank, lost_share, rank_for_energy
+from aretusa_compress.svd.store import code_parts, dequantised, put_factors, save_with_codes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from aretusa_compress.model.loaded import Model
+    from aretusa_compress.svd.decompositions import Parts, Place
+    from aretusa_compress.svd.options import Ranks, SvdOptions
+    from aretusa_compress.svd.store import PairOfCodes
+    from aretusa_compress.texts.options import DataOptions
+
+_FLOAT64_BYTES = 8
+
+
+def run(context: StageContext, options: SvdOptions) -> Report:
+    """Write the model with factors; report rank, error and spectrum of each matrix."""
+    model = load_model(context.source, dtype=context.dtype, device=context.device)
+    places, parts, ranks = factored_parts(context, model, options, options.bits)
+    codes: dict[str, PairOfCodes] = {}
+    for place in places:
+        rank = ranks[place.short]
+        if rank is None:
+            continue
+        factors = parts[place.short].truncated(rank)
+        if options.bits is not None:
+            is_whitened = options.method is Method.WHITENED
+            pair = code_parts(parts[place.short], rank, options.bits, is_whitened=is_whitened)
+            codes[place.name] = pair
+            factors = dequantised(pair)
+        put_factors(model, place, factors)
+    save_with_codes(model, context.source, context.output, codes)
+    return {"matrices": described(parts, ranks), **totals(parts, ranks)}
+
+
+def factored_parts(
+    context: StageContext, model: Model, options: Ranks, bits: int | None = None
+) -> tuple[list[Place], dict[str, Parts], dict[str, int | None]]:
+    """The chosen matrices, their components and their ranks."""
+    places = chosen_places(model, options)
+    windows = None
+    if options.needs_calibration:
+        windows = context.texts.windows("calibration", context.source)
+    gradients = _gradients(context, model, options, places, windows)
+    parts = Decomposer(
+        model=model,
+        places=places,
+        method=options.method,
+        windows=windows,
+        state=context.state,
+        progress=context.progress,
+        bits=bits,
+    ).parts()
+    return places, parts, choose_ranks(options, parts, gradients)
+
+
+def _gradients(
+    context: StageContext,
+    model: Model,
+    options: Ranks,
+    places: list[Place],
+    windows: Tensor | None,
+) -> dict[str, float] | None:
+    if not options.needs_gradients:
+        return None
+    kept: dict[str, float] | None = context.state.read_json("gradients")
+    if kept is None:
+        assert windows is not None
+        kept = output_gradients(model, places, windows, context.progress)
+        context.state.write_json("gradients", kept)
+    return kept
+
+
+def described(parts: dict[str, Parts], ranks: dict[str, int | None]) -> dict[str, Any]:
+    """Of each matrix: rank (none: it stays), share of the outputs' energy that is lost, spectrum.
+
+    `effective_rank` is that of the weights, `needed` how many components hold a share of the energy
+    of the outputs (of the weights, if the decomposition is plain).
+    """
+    return {
+        name: {
+            "rank": ranks[name],
+            "full_rank": len(one.values),
+            "lost": lost_share(one.values, ranks[name]),
+            "effective_rank": effective_rank(one.weights),
+            "effective_rank_of_outputs": effective_rank(one.values),
+            "needed": {str(share): rank_for_energy(one.values, share) for share in ENERGIES},
+        }
+        for name, one in parts.items()
+    }
+
+
+def totals(parts: dict[str, Parts], ranks: dict[str, int | None]) -> dict[str, int]:
+    """Parameters of the chosen matrices before and after."""
+    after = 0
+    for name, one in parts.items():
+        rank = ranks[name]
+        after += one.size.parameters if rank is None else one.size.factored(rank)
+    return {
+        "parameters_before": sum(one.size.parameters for one in parts.values()),
+        "parameters_after": after,
+    }
+
+
+def need_for(shape: Shape, options: Ranks, data: DataOptions, weight_bytes: int) -> Need:
+    """The weights twice while they are read, all components, the stream, the widest moments."""
+    parts = {
+        "libraries": LIBRARY_BYTES,
+        "weights": 2 * shape.weights * weight_bytes,
+        "components": 2 * shape.layers * shape.block_weights * FLOAT32_BYTES,
+        "matrix": 6 * shape.ffn * shape.hidden * _FLOAT64_BYTES,
+    }
+    if options.needs_calibration and data.calibration is not None:
+        tokens, samples = data.calibration.tokens, data.calibration.samples or 1
+        kept = shape.layers if options.needs_gradients else 2
+        parts["moments"] = 4 * max(shape.ffn, shape.hidden) ** 2 * _FLOAT64_BYTES
+        parts["stream"] = 2 * samples * tokens * shape.hidden * weight_bytes
+        parts["activations"] = kept * shape.block_activation_bytes(tokens, weight_bytes)
+        parts["logits"] = 2 * shape.logits_bytes(tokens)
+    return Need(parts)
+
+
+def calibrated(options: Ranks) -> tuple[str, ...]:
+    """The texts that a truncation needs."""
+    return ("calibration",) if options.needs_calibration else ()
+
+
+SVD: Stage[Any] = Stage(run=run, need=need_for, roles=calibrated, families=tuple(ANATOMIES))
