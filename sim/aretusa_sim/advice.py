@@ -14,14 +14,13 @@ from aretusa_sim.advice_changes import attempts
 from aretusa_sim.advice_cost import cost_of, request_cycles, token_position
 from aretusa_sim.advice_graphs import fresh_graph
 from aretusa_sim.advice_results import AdviceResult, Candidate, Change
+from aretusa_sim.estimation import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aretusa.trace.listing import Listing
     from aretusa_sim.advice_changes import Attempt
     from aretusa_sim.advice_results import BoundKey, Cost
-    from aretusa_sim.estimation import Estimate
     from aretusa_sim.generation import Simulation
     from aretusa_sim.results import OpResult, PhaseResult
 
@@ -44,15 +43,15 @@ def advise(
     decode = result.phase("decode")
     phase = decode if decode.steps else result.phase("prefill")
     has_contention = result.model.has_contention
-    request = _request(listed, _goal(done))
-    before = cost_of(listed, request.goal, has_contention=has_contention)
+    goal, request = _goal(done), _request(done)
+    before = cost_of(listed, goal, has_contention=has_contention)
     end, changes, untried = now() + seconds, [], []
-    wanted = attempts(listed, request, phase)
+    wanted = attempts(listed, request, phase, goal)
     for number, attempt in enumerate(wanted):
         if progress is not None:
             progress(number, len(wanted))
         if now() < end:
-            changes.append(_change(attempt, before, has_contention=has_contention))
+            changes.append(_change(attempt, before, goal, has_contention=has_contention))
         else:
             untried.append(attempt.what)
     if progress is not None:
@@ -63,7 +62,7 @@ def advise(
         bound_share=share,
         reason=_reason(bound, share, phase),
         first=_first(phase),
-        position=token_position(listed, request.goal),
+        position=token_position(listed, goal),
         before=before,
         changes=sorted(changes, key=lambda change: (not change.fits, change.request_share or 0)),
         untried=untried,
@@ -77,12 +76,17 @@ def _goal(done: Estimate | Simulation) -> Goal:
     return Goal.within(context, prefill.tokens, 1 + decode.tokens)
 
 
-def _request(listed: Listing, goal: Goal) -> Request:
-    """What would be asked of the planner for the same program: the tokens of a step stay."""
+def _request(done: Estimate | Simulation) -> Request:
+    """What the planner is asked for the same program: the tokens of a step stay.
+
+    Builds are planned for the usual request, as `compile` does it.
+    """
+    listed = done.listing
+    usual = Goal.within(listed.graph.context)
     return Request(
         graph=fresh_graph(listed.graph),
         target=listed.target,
-        goal=goal,
+        goal=done.plan.request.goal if isinstance(done, Estimate) else usual,
         engine=None,
         chunks=(listed.graph.chunk_max,),
         tokenizer_bytes=listed.tokenizer_bytes,
@@ -90,15 +94,15 @@ def _request(listed: Listing, goal: Goal) -> Request:
     )
 
 
-def _change(attempt: Attempt, before: Cost, *, has_contention: bool) -> Change:
-    after = None
+def _change(attempt: Attempt, before: Cost, goal: Goal, *, has_contention: bool) -> Change:
+    after = share = None
     try:
         plan = make_plan(attempt.request)
     except AretusaError:
         pass
     else:
-        after = cost_of(listing(plan), attempt.request.goal, has_contention=has_contention)
-    goal = attempt.request.goal
+        after = cost_of(listing(plan), goal, has_contention=has_contention)
+        share = request_cycles(after, goal) / request_cycles(before, goal)
     return Change(
         what=attempt.what,
         why=attempt.why,
@@ -106,9 +110,7 @@ def _change(attempt: Attempt, before: Cost, *, has_contention: bool) -> Change:
         changes_answers=attempt.changes_answers,
         fits=after is not None,
         after=after,
-        request_share=None
-        if after is None
-        else request_cycles(after, goal) / request_cycles(before, goal),
+        request_share=share,
     )
 
 

@@ -10,6 +10,7 @@ from aretusa.ir.types import DenseType
 from aretusa.memory.contents import RegionKind
 from aretusa.neureka.linear import Engine
 from aretusa.options import MOST_CHUNK
+from aretusa.plan.goal import Goal
 from aretusa.planning import workspace_bytes
 from aretusa.report.numbers import bytes_text, percent_text
 from aretusa.schedule.roll import weight_role
@@ -43,16 +44,19 @@ class Attempt:
     changes_answers: bool = False
 
 
-def attempts(listed: Listing, request: Request, phase: PhaseResult) -> list[Attempt]:
-    """What is likely to help most comes first. `phase` is the one that tells what takes time."""
+def attempts(listed: Listing, request: Request, phase: PhaseResult, goal: Goal) -> list[Attempt]:
+    """What is likely to help most comes first.
+
+    `phase` tells what takes time, `goal` is what was run; plans are made for that of the request.
+    """
     return [
         *_narrower(request, phase),
         *_one_scale(request),
         *_faster_link(request, phase),
         *_own_kernels(request, phase),
         *_fewer_layers(request),
-        *_shorter_context(listed, request),
-        *_longer_steps(listed, request),
+        *_shorter_context(listed, request, goal),
+        *_longer_steps(listed, request, goal),
         *_one_engine(request, phase),
         *_planned_anew(listed, request),
     ]
@@ -184,10 +188,9 @@ def _faster_link(request: Request, phase: PhaseResult) -> Iterator[Attempt]:
         )
 
 
-def _shorter_context(listed: Listing, request: Request) -> Iterator[Attempt]:
-    """A cache that is smaller lies nearer; only as short as the request allows."""
-    goal, context = request.goal, listed.graph.context
-    half = context // 2
+def _shorter_context(listed: Listing, request: Request, goal: Goal) -> Iterator[Attempt]:
+    """A cache that is smaller lies nearer; only as short as the run allows."""
+    half = listed.graph.context // 2
     if half < max(LEAST_CONTEXT, goal.prefill_tokens + goal.decode_tokens):
         return
     caches = [region for region in listed.regions if region.kind is RegionKind.CACHE]
@@ -200,6 +203,7 @@ def _shorter_context(listed: Listing, request: Request) -> Iterator[Attempt]:
             request,
             graph=replace(request.graph, context=half),
             workspace_bytes=workspace_bytes(half),
+            goal=Goal.within(half, request.goal.prefill_tokens, request.goal.decode_tokens),
         ),
     )
 
@@ -232,9 +236,9 @@ def _planned_anew(listed: Listing, request: Request) -> Iterator[Attempt]:
     )
 
 
-def _longer_steps(listed: Listing, request: Request) -> Iterator[Attempt]:
+def _longer_steps(listed: Listing, request: Request, goal: Goal) -> Iterator[Attempt]:
     chunk = 2 * listed.graph.chunk_max
-    if chunk > min(MOST_CHUNK, listed.graph.context) or chunk > request.goal.prefill_tokens:
+    if chunk > min(MOST_CHUNK, listed.graph.context, goal.prefill_tokens):
         return
     yield Attempt(
         what=f"steps of {chunk} tokens in prefill",

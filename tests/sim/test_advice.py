@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from rich.console import Console
-from tiny_models import CHUNK, CONTEXT, runnable_config, write_model
+from tiny_models import CONTEXT, runnable_config, write_model
 
 import aretusa_sim as sim
 from aretusa.driver import compile_model
@@ -144,7 +144,7 @@ def test_other_kernels_buy_what_another_target_says(folder: Path, advice: Advice
     other = _estimate(folder, str(folder / "xpulp.toml"))
     change = _named(advice, "kernels for the chip's own cores")
     assert change.after == cost_of(other.listing, GOAL, has_contention=True)
-    wanted = attempts(other.listing, other.plan.request, other.result.phase("decode"))
+    wanted = attempts(other.listing, other.plan.request, other.result.phase("decode"), GOAL)
     assert change.what not in {attempt.what for attempt in wanted}
 
 
@@ -159,7 +159,7 @@ def test_one_layer_fewer_buys_what_a_smaller_model_says(folder: Path, advice: Ad
 def test_a_model_of_one_layer_keeps_it(folder: Path) -> None:
     write_model(folder / "single", runnable_config(layers=1))
     done = _estimate(folder, "siracusa", model="single")
-    wanted = attempts(done.listing, done.plan.request, done.result.phase("decode"))
+    wanted = attempts(done.listing, done.plan.request, done.result.phase("decode"), GOAL)
     assert "one layer fewer" not in {attempt.what for attempt in wanted}
 
 
@@ -178,7 +178,7 @@ def test_changes_that_help_most_come_first_and_say_how(advice: AdviceResult) -> 
 
 
 def test_roles_are_tried_one_by_one(far: Estimate) -> None:
-    wanted = attempts(far.listing, far.plan.request, far.result.phase("decode"))
+    wanted = attempts(far.listing, far.plan.request, far.result.phase("decode"), GOAL)
     attempt = next(one for one in wanted if one.what == "4 bits for mlp.down_proj")
     before = far.listing.graph.weight_types()
     changed = {
@@ -196,7 +196,7 @@ def test_groups_are_one_scale_per_row_in_a_change(folder: Path) -> None:
         prefill_tokens=8,
         decode_tokens=2,
     )
-    wanted = attempts(done.listing, done.plan.request, done.result.phase("decode"))
+    wanted = attempts(done.listing, done.plan.request, done.result.phase("decode"), GOAL)
     attempt = next(one for one in wanted if one.what.startswith("one scale per row"))
     kinds = attempt.request.graph.weight_types().values()
     assert all(getattr(kind, "groups", 1) == 1 for kind in kinds)
@@ -217,7 +217,7 @@ def test_nothing_begins_when_the_time_is_up(far: Estimate) -> None:
 def test_a_change_without_a_plan_is_told(far: Estimate, monkeypatch: pytest.MonkeyPatch) -> None:
     small = load_target(far.plan.request.target.name)
     memories = tuple(replace(memory, size_bytes=memory.reserved_bytes) for memory in small.memories)
-    wanted = attempts(far.listing, far.plan.request, far.result.phase("decode"))
+    wanted = attempts(far.listing, far.plan.request, far.result.phase("decode"), GOAL)
     none = replace(
         wanted[0],
         request=replace(wanted[0].request, target=replace(small, memories=memories)),
@@ -238,14 +238,19 @@ def test_a_plan_of_the_fresh_graph_is_the_plan(far: Estimate) -> None:
 
 
 def test_advice_about_a_build(tmp_path: Path) -> None:
-    options = CompileOptions(context=CONTEXT, chunk=CHUNK)
+    options = CompileOptions(context=CONTEXT)
     compile_model(write_model(tmp_path / "model"), tmp_path / "build", options)
     done = sim.run(tmp_path / "build", tuple(range(3, 12)), 4, ignores_stop=True)
     advice = sim.advise(done)
     assert advice.before.prefill_cycles == done.result.phase("prefill").cycles
     replanned = _named(advice, "the planner's own engines and chunk")
     assert replanned.after is not None
-    assert any(change.changes_answers and change.fits for change in advice.changes)
+    assert replanned.request_share == pytest.approx(1, abs=1e-3)  # the build is that plan
+    narrow = replace(options, bits=4, chunk=done.listing.graph.chunk_max)
+    compile_model(tmp_path / "model", tmp_path / "narrow", narrow)
+    other = sim.run(tmp_path / "narrow", tuple(range(3, 12)), 4, ignores_stop=True)
+    after = _named(advice, "4 bits for all layers").after
+    assert after == sim.advise(other, seconds=0).before
 
 
 def _text(advice: AdviceResult) -> str:
