@@ -37,6 +37,13 @@ class Activity:
         """Both together."""
         self.add_times(other, 1)
 
+    def plus(self, other: Activity) -> Activity:
+        """Both together, in a third."""
+        both = Activity()
+        both.add(self)
+        both.add(other)
+        return both
+
     def add_times(self, other: Activity, times: int) -> None:
         """The other so many times; a negative number takes it away."""
         _add(self.macs, other.macs, times)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RowTiming:
-    """One op of one step: `cycles` of core 0 are the sum of the others but `activity`."""
+    """One op of one step: `cycles` of core 0 are the sum of the others but `activity`.
+
+    The activity of a step may be that of the code: it is read, and added to others.
+    """
 
     cycles: int = 0
     working: int = 0
@@ -78,6 +81,7 @@ class Simulator:
         code = self.coder.step(tokens, position, has_head=has_head)
         timeline = self.timeline
         rows = [RowTiming() for _ in range(self.coder.row_count)]
+        activities: dict[int, Activity] = {}
         start, busy = timeline.now, list(timeline.busy)
         starts: list[tuple[int, int]] = []
         for first, part in code:
@@ -90,8 +94,11 @@ class Simulator:
                     self.player.play(block)
                 _add(rows[first + segment.row], before, _counters(timeline))
                 for row, activity in segment.activity.items():
-                    rows[first + row].activity.add(activity)
+                    known = activities.get(first + row)
+                    activities[first + row] = activity if known is None else known.plus(activity)
         timeline.finish()
+        for index, activity in activities.items():
+            rows[index].activity = activity
         spent = (now - then for now, then in zip(timeline.busy, busy, strict=True))
         return StepTiming(
             tokens=tokens,
