@@ -50,10 +50,10 @@ def attempts(listed: Listing, request: Request, phase: PhaseResult, goal: Goal) 
     `phase` tells what takes time, `goal` is what was run; plans are made for that of the request.
     """
     return [
+        *_own_kernels(request, phase),
         *_narrower(request, phase),
         *_one_scale(request),
         *_faster_link(request, phase),
-        *_own_kernels(request, phase),
         *_fewer_layers(request),
         *_shorter_context(listed, request, goal),
         *_longer_steps(listed, request, goal),
