@@ -82,6 +82,21 @@ class CompressedModel:
         self.values[f"{module}.weight"] = codes.astype(np.float32) * scales[:, None]
         self.set_own("bits", module, bits)
 
+    def prune(self, module: str, zeros: int, columns: int) -> None:
+        """Let so many of every so many columns of each row be zero, and say so."""
+        values = self.tensors.get(f"{module}.weight")
+        if values is None:
+            values = self.tensors[f"{module}.codes"]
+        runs = values.reshape(values.shape[0], -1, columns)
+        order = self.random.permuted(
+            np.broadcast_to(np.arange(columns), runs.shape).copy(), axis=-1
+        )
+        np.put_along_axis(runs, order[..., :zeros], 0, axis=-1)
+        if f"{module}.codes" in self.tensors:
+            scales = self.tensors[f"{module}.scales"]
+            self.values[f"{module}.weight"] = values.astype(np.float32) * scales[:, None]
+        self.set_own("sparsity", module, f"{zeros}:{columns}")
+
     def low_rank(self, module: str, rank: int) -> None:
         """Replace a matrix by two factors."""
         rows, depth = self.tensors.pop(f"{module}.weight").shape

@@ -83,6 +83,10 @@ class LayerResult(Record):
     reason: str = Field(description="why this engine, in words; empty if there is no choice")
     bits: Count = Field(description="of a weight; 0 if there is none")
     group: Count = Field(description="columns that share a scale; 0: one scale per row, or none")
+    sparsity: str = Field(
+        default="",
+        description="N:M where N of every M columns are zero and left out; empty if all are stored",
+    )
     rows: Count = Field(description="output elements of one token")
     depth: Count = Field(description="length of the dot products; 0 if there are none")
     weight_bytes: Count = Field(description="weights as stored, with scales")

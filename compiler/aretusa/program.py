@@ -14,7 +14,7 @@ from aretusa.ir.types import DenseType, VectorType
 from aretusa.manifest import GRAPH_FILE, read_manifest
 from aretusa.memory.contents import ROPE_COSINE, ROPE_SINE, matrix_biases
 from aretusa.memory.engine_pieces import engine_pieces
-from aretusa.memory.matrix_parts import BLOCK_ROWS, matrix_parts
+from aretusa.memory.matrix_parts import BLOCK_ROWS, block_code_bytes, matrix_parts
 from aretusa.neureka.linear import unpack_for
 from aretusa.quantization.layout import PackedMatrix, unpack_matrix
 from aretusa.quantization.schemes import CHANNEL, QuantisedMatrix, container_bits
@@ -146,7 +146,10 @@ class ImageWeights:
     ) -> tuple[QuantisedMatrix, F32 | None]:
         parts = matrix_parts(kind, has_bias=has_bias)
         blocks = -(-kind.rows // BLOCK_ROWS)
-        if container_bits(kind.bits) == 4:
+        pattern = kind.pattern if kind.is_packed else None
+        if pattern is not None:
+            codes = _Part("u1", 0, (blocks, block_code_bytes(kind)))
+        elif container_bits(kind.bits) == 4:
             codes = _Part("<u4", 0, (blocks, kind.depth))
         else:
             codes = _Part("i1", 0, (blocks, kind.depth, BLOCK_ROWS))
@@ -166,6 +169,8 @@ class ImageWeights:
                 depth=kind.depth,
                 group=kind.group,
                 zero=kind.zero,
+                pattern=pattern,
+                container=container_bits(kind.bits),
             )
         )
 

@@ -48,6 +48,7 @@ class ShapesOnly:
             scheme=scheme,
             policy=Policy() if policy is None else policy,
             forms={} if requantises else self.forms,
+            sparsity=self.structure.sparsity,
         )
 
 

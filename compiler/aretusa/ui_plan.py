@@ -153,6 +153,7 @@ def _alike(rows: Iterable[LayerResult]) -> Iterator[tuple[tuple[str, ...], list[
 def _cells(row: LayerResult) -> tuple[str, ...]:
     """What is shown of a row, without its layer."""
     form = f"w{row.bits}" if row.bits else ""
+    form += f" {row.sparsity}" if row.sparsity else ""
     home = "" if row.memory is None else memory_text(row.memory)
     return (
         row.name,

@@ -15,6 +15,15 @@ void *art_at(const struct art_place *place)
     return byte_at(place->memory, place->offset_bytes);
 }
 
+static uint32_t codes_bytes(const struct art_matrix_place *place, uint32_t stored, bool is_w4)
+{
+    if (place->columns != 0) {
+        return stored / ART_BLOCK_ROWS *
+               art_kept_block_bytes(place->depth, is_w4, place->kept, place->columns);
+    }
+    return is_w4 ? stored / 2 * place->depth : stored * place->depth;
+}
+
 struct art_matrix_layout art_matrix_layout(const struct art_matrix_place *place, uint32_t rows)
 {
     const uint32_t stored = align_to(rows, ART_BLOCK_ROWS);
@@ -24,7 +33,7 @@ struct art_matrix_layout art_matrix_layout(const struct art_matrix_place *place,
     const uint32_t scales_bytes = place->group == 0 ? 4 * stored : 2 * stored * groups;
     struct art_matrix_layout layout = {
         .bytes = {
-            [ART_PART_CODES] = is_w4 ? stored / 2 * place->depth : stored * place->depth,
+            [ART_PART_CODES] = codes_bytes(place, stored, is_w4),
             [ART_PART_SCALES] = scales_bytes,
             [ART_PART_MINIMUMS] = (place->parts & ART_HAS_MINIMUMS) != 0 ? scales_bytes : 0,
             [ART_PART_BIAS] = (place->parts & ART_HAS_BIAS) != 0 ? 4 * stored : 0,
@@ -56,6 +65,8 @@ struct art_matrix art_matrix_at(const struct art_matrix_place *place)
         .form = (enum art_matrix_form)place->form,
         .zero = place->zero,
         .has_zeros = (place->parts & ART_HAS_ZEROS) != 0,
+        .kept = place->kept,
+        .columns = place->columns,
     };
 }
 

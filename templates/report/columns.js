@@ -67,7 +67,8 @@ function layerText(row) {
 
 function weightForm(row) {
   if (!row.bits) return null;
-  return `w${row.bits}${row.group ? ` g${row.group}` : ""}`;
+  const form = `w${row.bits}${row.group ? ` g${row.group}` : ""}`;
+  return row.sparsity ? `${form} ${row.sparsity}` : form;
 }
 
 function shapeText(row) {

@@ -87,11 +87,25 @@ def mixture() -> CompressedModel:
     return model
 
 
+PATTERNS: Final = ((1, 2), (2, 4), (3, 4), (4, 8), (6, 8), (8, 16), (12, 16), (1, 8))
+
+
+def zero_columns() -> CompressedModel:
+    model = CompressedModel(runnable_config(Family.QWEN2, hidden_size=96, ffn_size=160, heads=6))
+    for index, module in enumerate(model.modules()):
+        if index % 2:
+            model.code(module, 2 + index % 7)
+        model.prune(module, *PATTERNS[index % len(PATTERNS)])
+    model.prune("lm_head", 3, 4)
+    return model
+
+
 MODELS: Final[dict[str, Callable[[], CompressedModel]]] = {
     "codes": codes,
     "pairs and adapters": pairs_and_adapters,
     "shared blocks": shared_blocks,
     "mixture": mixture,
+    "zero columns": zero_columns,
     "gptq": gptq,
     "gptq 128": lambda: gptq(group_size=128),
     "gptq zeros": lambda: gptq(group_size=64, symmetric=False),

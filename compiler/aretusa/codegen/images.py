@@ -155,7 +155,7 @@ class ImageWriter:
             rest = np.arange(piece.rows, matrix.rows)
             matrix, bias = matrix.select_rows(rest), None if bias is None else bias[rest]
             kind = replace(kind, rows=matrix.rows)
-        packed = pack_matrix(matrix, bias)
+        packed = pack_matrix(matrix, bias, kind.pattern if kind.is_packed else None)
         parts = matrix_parts(kind, has_bias=bias is not None)
         yield 0, packed.codes.tobytes()
         yield parts.scales_offset, packed.scales.tobytes()

@@ -112,12 +112,15 @@ class TableWriter:
         if name in self.pieces:
             matrix = replace(matrix, rows=matrix.rows - self.pieces[name].rows)
         form = "CHANNEL" if matrix.group == CHANNEL else "GROUP"
+        zeros, columns = (matrix.pattern or (0, 0)) if matrix.is_packed else (0, 0)
         return MatrixView(
             memory=memory_name(region),
             form=f"ART_MATRIX_W{container_bits(matrix.bits)}_{form}",
             zero=matrix.zero,
             parts=_PARTS[matrix.has_minimum, name in self.biases] + _ZEROS * matrix.has_zeros,
             group=matrix.group,
+            kept=columns - zeros,
+            columns=columns,
             rows=matrix.rows,
             depth=matrix.depth,
             offset=hex_literal(region.offset_bytes),

@@ -23,6 +23,8 @@ class MatrixView:
     zero: int
     parts: str
     group: int
+    kept: int
+    columns: int
     rows: int
     depth: int
     offset: str

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aretusa.cost.calls import KernelCall, Phase, Work
-from aretusa.cost.kernels import BLOCK_ROWS, ceil_div
+from aretusa.cost.kept_columns import kept_columns_call
+from aretusa.cost.kernels import BLOCK_ROWS
+from aretusa.cost.shares import ceil_div
 from aretusa.ir.types import SUM_RUN
 from aretusa.target.description import MemoryId
 
@@ -35,6 +37,11 @@ def linear_call(
     `scales` is the memory of scales, minimums and biases, `src` that of the activations' codes,
     scales and sums.
     """
+    places = {"codes": codes, "scales": scales, "src": src, "residual": residual, "out": out}
+    if matrix.is_packed:
+        return kept_columns_call(
+            cores, matrix, places, tokens=tokens, has_bias=has_bias, has_residual=has_residual
+        )
     blocks = ceil_div(matrix.rows, BLOCK_ROWS)
 
     def work(mine: int) -> Work:
@@ -48,7 +55,6 @@ def linear_call(
         }
 
     phase = Phase(name="all", busiest=(work(ceil_div(blocks, cores)),), all_cores=work(blocks))
-    places = {"codes": codes, "scales": scales, "src": src, "residual": residual, "out": out}
     return KernelCall(kernel=f"linear_{form_of(matrix)}", phases=(phase,), places=places)
 
 

@@ -37,6 +37,7 @@ def declared_structure(
         layer_map=compression.layers or tuple(range(config.layers)),
         ranks=compression.ranks,
         adapters=compression.adapters,
+        sparsity=compression.sparsity,
     )
     known = {*linear_modules(config, structure)}
     for key, modules in (("ranks", compression.ranks), ("adapters", compression.adapters)):
@@ -57,6 +58,7 @@ def find_structure(
         layer_map=declared.layer_map,
         ranks=_ranks(shapes, LOW_RANK, config_path),
         adapters=_ranks(shapes, ADAPTER, config_path),
+        sparsity=declared.sparsity,
     )
     for key, said, seen in (
         ("ranks", declared.ranks, found.ranks),

@@ -22,12 +22,13 @@ class ModelStructure:
 
     `layer_map` has for each block of the model the stored block whose weights it uses. `ranks`
     holds modules whose matrix is a product of two, `adapters` those with a low-rank branch beside
-    the matrix.
+    the matrix. `sparsity` has (n, m) where n of every m columns of each row are zero.
     """
 
     layer_map: tuple[int, ...]
     ranks: Mapping[str, int] = field(default_factory=dict)
     adapters: Mapping[str, int] = field(default_factory=dict)
+    sparsity: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def is_mapped(self) -> bool:

@@ -21,6 +21,7 @@ _OP_LINE: Final = re.compile(r"(?:(%\S+): (\S+) = )?(\w+)\((.*)\) layer (none|\d
 _FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|%[^\s,]+|[^\s,]+)')
 _DENSE: Final = re.compile(
     r"w(\d+)\[(\d+)x(\d+)\](?: group (\d+))?(?: zero (\d+))?( minimum| zeros)?"
+    r"(?: sparse (\d+):(\d+)( packed)?)?"
 )
 
 
@@ -125,6 +126,8 @@ def _parse_weight_type(text: str) -> WeightType:
             zero=int(dense[5] or 0),
             has_minimum=dense[6] is not None,
             has_zeros=dense[6] == " zeros",
+            pattern=(int(dense[7]), int(dense[8])) if dense[7] else None,
+            is_packed=dense[9] is not None,
         )
     return VectorType(int(text.removeprefix("f32[").removesuffix("]")))
 

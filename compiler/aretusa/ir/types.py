@@ -80,6 +80,8 @@ class DenseType:
     """A matrix [rows, depth] with `bits` per code; `bits` 32 is a matrix that is not quantised.
 
     Groups may have a second number, `has_minimum`: a minimum, or with `has_zeros` a zero point.
+    `pattern` (n, m) says that n of every m columns of each row are zero; with `is_packed` they are
+    left out where the cluster reads the matrix.
     """
 
     rows: int
@@ -89,12 +91,20 @@ class DenseType:
     zero: int = 0
     has_minimum: bool = False
     has_zeros: bool = False
+    pattern: tuple[int, int] | None = None
+    is_packed: bool = False
 
     def __str__(self) -> str:
         group = "" if self.group == CHANNEL else f" group {self.group}"
         zero = f" zero {self.zero}" if self.zero else ""
         minimum = " zeros" if self.has_zeros else " minimum" if self.has_minimum else ""
-        return f"w{self.bits}[{self.rows}x{self.depth}]{group}{zero}{minimum}"
+        return f"w{self.bits}[{self.rows}x{self.depth}]{group}{zero}{minimum}{self._columns}"
+
+    @property
+    def _columns(self) -> str:
+        if self.pattern is None:
+            return ""
+        return f" sparse {self.pattern[0]}:{self.pattern[1]}{' packed' * self.is_packed}"
 
     @property
     def groups(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aretusa.neureka.linear import Engine
@@ -20,17 +20,29 @@ FINE_SPLIT: Final = 16  # the cluster's share of a divided layer is one in so ma
 class LinearMapping:
     """The first `engine_rows` output channels run on N-EUREKA, the others on the cluster.
 
-    `reason` says why, for the report.
+    `reason` says why, for the report. With `is_packed` the cluster's rows leave out zero columns.
     """
 
     engine: Engine
     engine_rows: int
     reason: str
+    is_packed: bool = False
 
 
 def cluster_mapping(reason: str) -> LinearMapping:
     """Everything on the cluster."""
     return LinearMapping(engine=Engine.CLUSTER, engine_rows=0, reason=reason)
+
+
+def packed_mappings(matrix: DenseType, *, is_table: bool) -> list[LinearMapping]:
+    """Everything on the cluster without the zero columns, where that is possible.
+
+    Rows that are read as embeddings keep all columns; N-EUREKA knows none without them.
+    """
+    if matrix.pattern is None or is_table:
+        return []
+    reason = f"{matrix.pattern[0]}:{matrix.pattern[1]} zero columns left out"
+    return [replace(cluster_mapping(reason), is_packed=True)]
 
 
 def engine_choices(
@@ -45,11 +57,13 @@ def engine_choices(
     `is_table`: rows are read one by one as embeddings too; `is_unsigned`: the engine takes no
     signed inputs.
     """
+    packed = packed_mappings(matrix, is_table=is_table)
     if engine is not None:
-        return [map_linear(matrix, engine, is_table=is_table, is_unsigned=is_unsigned)]
+        asked = map_linear(matrix, engine, is_table=is_table, is_unsigned=is_unsigned)
+        return [asked, *(packed if engine is Engine.CLUSTER else ())]
     obstacle = _obstacle(matrix, is_table=is_table, is_unsigned=is_unsigned)
     if obstacle is not None:
-        return [cluster_mapping(obstacle)]
+        return [cluster_mapping(obstacle), *packed]
     found = [
         LinearMapping(engine=one, engine_rows=matrix.rows, reason="fewest cycles")
         for one in (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
@@ -57,7 +71,7 @@ def engine_choices(
     fine = matrix.rows - matrix.rows // TILE_CHANNELS // FINE_SPLIT * TILE_CHANNELS
     if fine < matrix.rows:
         found.append(LinearMapping(engine=Engine.SPLIT, engine_rows=fine, reason="fewest cycles"))
-    return [*found, cluster_mapping("fewest cycles")]
+    return [*found, cluster_mapping("fewest cycles"), *packed]
 
 
 def map_linear(

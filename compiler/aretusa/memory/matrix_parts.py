@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aretusa.memory.placement import align
+from aretusa.quantization.kept_columns import kept_block_bytes
 from aretusa.quantization.schemes import CHANNEL, container_bits
 
 if TYPE_CHECKING:
@@ -32,10 +33,18 @@ class MatrixParts:
         return align(self.bias_offset + self.bias_bytes)
 
 
+def block_code_bytes(matrix: DenseType) -> int:
+    """Codes of eight rows."""
+    container = container_bits(matrix.bits)
+    if matrix.is_packed and matrix.pattern is not None:
+        return kept_block_bytes(matrix.depth, container, matrix.pattern)
+    return matrix.depth * container
+
+
 def matrix_parts(matrix: DenseType, *, has_bias: bool) -> MatrixParts:
     """Layout of one matrix in its memory."""
     rows = -(-matrix.rows // BLOCK_ROWS) * BLOCK_ROWS
-    codes_bytes = rows * matrix.depth * container_bits(matrix.bits) // 8
+    codes_bytes = rows // BLOCK_ROWS * block_code_bytes(matrix)
     is_channel = matrix.group == CHANNEL
     scales_bytes = rows * (4 if is_channel else 2 * matrix.groups)
     minimums_bytes = scales_bytes if matrix.has_minimum else 0

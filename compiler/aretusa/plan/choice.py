@@ -62,6 +62,7 @@ class Option:
     usage: tuple[tuple[MemoryId, int], ...]
     load: Load
     is_paged: bool = False
+    is_packed: bool = False  # without zero columns
     reason: str = ""
 
 

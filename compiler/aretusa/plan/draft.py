@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aretusa.ir import ops
+from aretusa.ir.types import DenseType
 from aretusa.memory.body import bodies
 from aretusa.memory.contents import matrix_biases
 from aretusa.memory.engine_pieces import engine_pieces
@@ -106,4 +107,10 @@ def _with_engines(graph: Graph, options: Mapping[str, Option]) -> Graph:
             assert option.engine is not None, f"{op.weight} has rows on no engine"
             op = replace(op, engine=option.engine.value, engine_rows=option.engine_rows)  # noqa: PLW2901
         mapped.append(op)
-    return graph.with_ops(mapped)
+    weights = tuple(
+        replace(weight, type=replace(weight.type, is_packed=True))
+        if isinstance(weight.type, DenseType) and options[weight.name].is_packed
+        else weight
+        for weight in graph.weights
+    )
+    return replace(graph, ops=tuple(mapped), weights=weights)

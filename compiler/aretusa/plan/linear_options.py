@@ -66,7 +66,7 @@ def mapped(
         with_engine = replace(op, engine=mapping.engine.value, engine_rows=mapping.engine_rows)
         piece = piece_of(with_engine, matrix, is_unsigned=not setting.target.has_signed_input)
     left = matrix.rows - (0 if piece is None else piece.rows)
-    rest = replace(matrix, rows=left) if left else None
+    rest = replace(matrix, rows=left, is_packed=mapping.is_packed) if left else None
     plan = plan_linear(
         [] if piece is None else [piece],
         [] if rest is None else [rest],
@@ -153,6 +153,7 @@ def _options(op: ops.Linear, parts: MappedMatrix, setting: Setting, uses: int) -
             usage=tuple(sorted(usage.items())),
             load=replace(load, decode_work=load.decode_work + rank),  # ties: the usual home
             is_paged=engine_home is MemoryId.L3,
+            is_packed=parts.mapping.is_packed,
             reason=parts.mapping.reason,
         )
 

@@ -88,6 +88,7 @@ def _linear_row(plan: Plan, op: ops.Linear, cut: LinearPlan) -> LayerResult:
         reason=option.reason,
         bits=matrix.bits,
         group=matrix.group,
+        sparsity=_sparsity(matrix),
         rows=matrix.rows,
         depth=matrix.depth,
         weight_bytes=sum(size for _, size in option.usage),
@@ -106,6 +107,12 @@ def _linear_row(plan: Plan, op: ops.Linear, cut: LinearPlan) -> LayerResult:
         bound=_bound(one),
         prefill_bound=_bound(prefill[0][1]),
     )
+
+
+def _sparsity(matrix: DenseType) -> str:
+    if matrix.pattern is None or not matrix.is_packed:
+        return ""
+    return f"{matrix.pattern[0]}:{matrix.pattern[1]}"
 
 
 def _bound(cost: LinearCost) -> Bound:

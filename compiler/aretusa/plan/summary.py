@@ -187,6 +187,13 @@ def _notes(plan: Plan) -> list[str]:
             f"{len(grouped)} matrices have groups along the depth: "
             f"{len(alone)} of them stay on the cluster"
         )
+    sparse = [m for m in matrices.values() if isinstance(m, DenseType) and m.pattern]
+    if sparse:
+        left_out = sum(m.is_packed for m in sparse)
+        notes.append(
+            f"{len(sparse)} matrices have zero columns that could be left out: "
+            f"{left_out} of them are stored so, on the cluster; N-EUREKA reads all columns"
+        )
     shared = len(plan.rolled.order) - len(
         {layer for kind in plan.rolled.kinds for layer in kind.stored}
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from aretusa.quantization.kept_columns import pack_kept, unpack_kept
 from aretusa.quantization.schemes import CHANNEL, QuantisedMatrix, container_bits
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ NIBBLE_SHIFTS: Final = tuple(4 * (lane // 2) + 16 * (lane % 2) for lane in range
 class PackedMatrix:
     """The arrays of struct art_matrix; rows are padded with zeros to blocks of eight."""
 
-    codes: NDArray[np.int8] | NDArray[np.uint32]  # int8 [block, k, lane] or uint32 [block, k]
+    codes: (
+        NDArray[np.int8] | NDArray[np.uint32] | NDArray[np.uint8]
+    )  # int8 [block, k, lane], uint32 [block, k]
     scales: F32 | NDArray[np.float16]  # [block, lane] or [block, group, lane]
     minimums: NDArray[np.float16] | None  # [block, group, lane]
     zeros: NDArray[np.int16] | None  # alike; a matrix has one of them or neither
@@ -33,10 +36,14 @@ class PackedMatrix:
     depth: int
     group: int
     zero: int
+    pattern: tuple[int, int] | None = None  # columns left out; then codes are bytes [block, n]
+    container: int = 0  # bits of a code where columns are left out
 
     @property
     def bits(self) -> int:
         """Bits per weight code."""
+        if self.pattern is not None:
+            return self.container
         return 8 if self.codes.dtype == np.int8 else 4
 
     @property
@@ -51,13 +58,15 @@ class PackedMatrix:
         return sum(array.nbytes for array in arrays if array is not None)
 
 
-def pack_matrix(matrix: QuantisedMatrix, bias: F32 | None = None) -> PackedMatrix:
-    """Interleave the rows in blocks of eight; 4-bit codes eight to a word."""
-    codes = _block_rows(matrix.codes)  # [block, lane, k]
+def pack_matrix(
+    matrix: QuantisedMatrix, bias: F32 | None = None, pattern: tuple[int, int] | None = None
+) -> PackedMatrix:
+    """Interleave the rows in blocks of eight; 4-bit codes eight to a word.
+
+    With a pattern (n, m) the n zero columns of every m are left out.
+    """
     return PackedMatrix(
-        codes=_pack_nibbles(codes)
-        if container_bits(matrix.bits) == 4
-        else np.ascontiguousarray(codes.transpose(0, 2, 1)).view(np.int8),
+        codes=_pack_codes(matrix, pattern),
         scales=_pack_scales(matrix.scales),
         minimums=None if matrix.minimums is None else _pack_scales(matrix.minimums),
         zeros=None if matrix.zeros is None else _pack_scales(matrix.zeros),
@@ -66,13 +75,17 @@ def pack_matrix(matrix: QuantisedMatrix, bias: F32 | None = None) -> PackedMatri
         depth=matrix.depth,
         group=matrix.group,
         zero=matrix.zero,
+        pattern=pattern,
+        container=container_bits(matrix.bits),
     )
 
 
 def unpack_matrix(packed: PackedMatrix) -> tuple[QuantisedMatrix, F32 | None]:
     """The matrix and bias that were packed."""
     codes: NDArray[np.int8] | NDArray[np.uint8]
-    if packed.bits == 4:
+    if packed.pattern is not None:
+        codes = _unpack_kept(packed)
+    elif packed.bits == 4:
         codes = _unpack_nibbles(packed.codes.view(np.uint32), packed.rows)
     else:
         lanes = packed.codes.view(np.int8).transpose(0, 2, 1)
@@ -89,16 +102,37 @@ def unpack_matrix(packed: PackedMatrix) -> tuple[QuantisedMatrix, F32 | None]:
     return matrix, None if packed.bias is None else packed.bias.reshape(-1)[: packed.rows]
 
 
+def _pack_codes(
+    matrix: QuantisedMatrix, pattern: tuple[int, int] | None
+) -> NDArray[np.int8] | NDArray[np.uint32] | NDArray[np.uint8]:
+    container = container_bits(matrix.bits)
+    if pattern is not None:
+        blocks = _block_rows(matrix.codes, matrix.zero)
+        return pack_kept(blocks, matrix.zero, container, pattern)
+    codes = _block_rows(matrix.codes)  # [block, lane, k]
+    if container == 4:
+        return _pack_nibbles(codes)
+    return np.ascontiguousarray(codes.transpose(0, 2, 1)).view(np.int8)
+
+
+def _unpack_kept(packed: PackedMatrix) -> NDArray[np.int8] | NDArray[np.uint8]:
+    assert packed.pattern is not None, "no column is left out"
+    codes = unpack_kept(
+        packed.codes.view(np.uint8), packed.depth, packed.zero, packed.container, packed.pattern
+    ).reshape(-1, packed.depth)[: packed.rows]
+    return codes if packed.container == 4 else codes.view(np.int8)
+
+
 def code_sums(codes: NDArray[np.int8]) -> NDArray[np.int32]:
     """Sums of runs of 32 codes along the last axis, the `sums` of struct art_rows."""
     starts = np.arange(0, codes.shape[-1], SUM_RUN)
     return np.add.reduceat(codes, starts, axis=-1, dtype=np.int32)
 
 
-def _block_rows(rows: NDArray[Any]) -> NDArray[Any]:
-    """[rows, ...] -> [block, lane, ...], padded with zeros."""
+def _block_rows(rows: NDArray[Any], padding: int = 0) -> NDArray[Any]:
+    """[rows, ...] -> [block, lane, ...], padded."""
     blocks = -(-rows.shape[0] // BLOCK_ROWS)
-    padded = np.zeros((blocks * BLOCK_ROWS, *rows.shape[1:]), rows.dtype)
+    padded = np.full((blocks * BLOCK_ROWS, *rows.shape[1:]), padding, rows.dtype)
     padded[: rows.shape[0]] = rows
     return padded.reshape(blocks, BLOCK_ROWS, *rows.shape[1:])
 

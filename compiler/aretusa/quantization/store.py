@@ -10,8 +10,15 @@ from aretusa.frontend.rope_tables import RopeTables, rope_tables
 from aretusa.frontend.structure import ADAPTER, IN, OUT, WEIGHT
 from aretusa.frontend.weights import CodedWeight, CodeForm, FloatWeight
 from aretusa.ir.types import DenseType, Weight
+from aretusa.quantization.kept_columns import check_pattern, pays
 from aretusa.quantization.policy import Policy
-from aretusa.quantization.schemes import Scheme, quantise_matrix, zero_code
+from aretusa.quantization.schemes import (
+    CHANNEL,
+    Scheme,
+    container_bits,
+    quantise_matrix,
+    zero_code,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,12 +41,13 @@ class DeclaredWeights:
 
     Matrices with a form in `forms` keep the codes of their maker. Of the others, a rule of
     `policy` decides; what no rule names is stored by `scheme`; embedding, head, and adapters, which
-    correct what few bits lose, by PER_ROW.
+    correct what few bits lose, by PER_ROW. `sparsity` is by module, as ModelStructure has it.
     """
 
     scheme: Scheme
     policy: Policy = NO_RULES
     forms: Mapping[str, CodeForm] = field(default_factory=dict)
+    sparsity: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def scheme_of(self, name: str) -> Scheme:
         """How a matrix of real numbers is stored."""
@@ -50,7 +58,18 @@ class DeclaredWeights:
         return PER_ROW if is_by_row else self.scheme
 
     def matrix_type(self, name: str, shape: DenseType) -> DenseType:
-        """Type of the stored matrix."""
+        """Type of the stored matrix; zero columns matter where they can be left out."""
+        kind = self._dense_type(name, shape)
+        return replace(kind, pattern=self.pattern_of(name, kind))
+
+    def pattern_of(self, name: str, kind: DenseType) -> tuple[int, int] | None:
+        """The zero columns of a matrix that may be left out: those of scales per row that pay."""
+        pattern = self.sparsity.get(name.removesuffix(WEIGHT))
+        if pattern is None or kind.group != CHANNEL:
+            return None
+        return pattern if pays(kind.depth, container_bits(kind.bits), pattern) else None
+
+    def _dense_type(self, name: str, shape: DenseType) -> DenseType:
         form = self.forms.get(name)
         if form is not None:
             return replace(
@@ -82,14 +101,23 @@ class QuantisedCheckpoint:
     def declared(self) -> DeclaredWeights:
         """How the matrices are stored."""
         forms = {} if self.requantises else self.checkpoint.store.forms
-        return DeclaredWeights(scheme=self.scheme, policy=self.policy, forms=forms)
+        return DeclaredWeights(
+            scheme=self.scheme,
+            policy=self.policy,
+            forms=forms,
+            sparsity=self.checkpoint.structure.sparsity,
+        )
 
     def matrix(self, name: str) -> QuantisedMatrix:
         """One matrix, quantised."""
         weight = self.checkpoint.load(name)
         if self.requantises and isinstance(weight, CodedWeight):
             weight = FloatWeight(weight.dequantise())
-        return quantise_matrix(weight, self.declared.scheme_of(name), name=name)
+        matrix = quantise_matrix(weight, self.declared.scheme_of(name), name=name)
+        pattern = self.declared.pattern_of(name, DenseType.of(matrix))
+        if pattern is not None:
+            check_pattern(matrix, pattern, name)
+        return matrix
 
     def real_matrix(self, name: str) -> NDArray[np.float32]:
         """One matrix as the checkpoint means it."""

@@ -55,11 +55,21 @@ class Packed:
         return self.parts[3].offset_bytes
 
 
+def _block_codes(matrix: DenseType) -> int:
+    """Codes of eight rows; of sparse ones only some columns, each with eight places."""
+    eight = 4 if matrix.bits <= 4 else 8
+    if not matrix.is_packed or matrix.pattern is None:
+        return eight * matrix.depth
+    zeros, columns = matrix.pattern
+    places = {2: 1, 4: 2, 8: 3, 16: 4}[columns]
+    return up((columns - zeros) * (eight + places) * (matrix.depth // columns), 4)
+
+
 @cache
 def packed(matrix: DenseType, rows: int, *, has_bias: bool) -> Packed:
     """So many rows in the cluster's layout: struct art_matrix."""
     stored = up(rows, BLOCK)
-    codes = stored * matrix.depth // (2 if matrix.bits <= 4 else 1)
+    codes = stored // BLOCK * _block_codes(matrix)
     groups = -(-matrix.depth // matrix.group) if matrix.group else 0
     scales = 2 * stored * groups if matrix.group else 4 * stored
     sizes = (codes, scales, scales if matrix.has_minimum else 0, 4 * stored if has_bias else 0)

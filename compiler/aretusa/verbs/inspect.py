@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aretusa.driver import parameter_count
 from aretusa.frontend.checkpoint import open_checkpoint
+from aretusa.frontend.structure import WEIGHT
 from aretusa.results import InspectResult, TensorResult
 from aretusa.tokenizer_files import read_tokenizer
 
@@ -41,11 +42,17 @@ def inspect_model(model: Path) -> InspectResult:
             TensorResult(
                 name=name,
                 shape=list(checkpoint.store.shapes[name]),
-                stored=checkpoint.store.labels.get(name, "real numbers"),
+                stored=_stored(checkpoint, name),
             )
             for name in checkpoint.tensor_names
         ],
     )
+
+
+def _stored(checkpoint: Checkpoint, name: str) -> str:
+    label = checkpoint.store.labels.get(name, "real numbers")
+    pattern = checkpoint.structure.sparsity.get(name.removesuffix(WEIGHT))
+    return label if pattern is None else f"{label}, {pattern[0]}:{pattern[1]} zero columns"
 
 
 def _describe_tokenizer(checkpoint: Checkpoint) -> str:

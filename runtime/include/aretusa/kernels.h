@@ -62,7 +62,33 @@ struct art_matrix {
     enum art_matrix_form form;
     uint32_t zero;
     bool has_zeros; /* minimums points to zero points */
+    /* Channel forms may hold only `kept` of every `columns` columns, 2, 4, 8 or 16, which divide
+     * the depth; 0 columns: all. Then codes are [block][depth / columns][kept][value, place], a
+     * block padded to 4 bytes: int8 values of eight rows, or nibbles, the even row's the lower one;
+     * their places among the columns in fields of log2(columns) bits, the first row's lowest. */
+    uint8_t kept;
+    uint8_t columns;
 };
+
+/* Bits of a place among so many columns. */
+static inline uint32_t art_place_bits(uint32_t columns)
+{
+    uint32_t bits = 1;
+
+    while (columns >> bits > 1) {
+        bits++;
+    }
+    return bits;
+}
+
+/* Bytes of the codes of a block of which so many columns are kept. */
+static inline uint32_t art_kept_block_bytes(uint32_t depth, bool is_w4, uint32_t kept,
+                                            uint32_t columns)
+{
+    const uint32_t value_bytes = is_w4 ? ART_BLOCK_ROWS / 2 : ART_BLOCK_ROWS;
+
+    return (depth / columns * kept * (value_bytes + art_place_bits(columns)) + 3) / 4 * 4;
+}
 
 /* Bytes of scratch that the embedding of count tokens needs; either place may be null. A row of the
  * engine's takes its codes and a scale. A row of the other layout takes its block of eight: codes,

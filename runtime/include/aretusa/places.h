@@ -30,6 +30,8 @@ struct art_matrix_place {
     uint8_t zero;
     uint8_t parts; /* enum art_matrix_part, or-ed */
     uint16_t group;
+    uint8_t kept;    /* as in struct art_matrix */
+    uint8_t columns; /* alike */
     uint32_t rows;
     uint32_t depth;
     uint32_t offset_bytes;

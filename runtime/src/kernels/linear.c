@@ -22,7 +22,9 @@ void art_linear_part(const struct art_team *team, const struct art_matrix *matri
     work.runs = (matrix->depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
     work.length = matrix->group ? matrix->group : matrix->depth;
     work.groups = (matrix->depth + work.length - 1) / work.length;
-    if (matrix->form == ART_MATRIX_W8_CHANNEL || matrix->form == ART_MATRIX_W8_GROUP) {
+    if (matrix->columns) {
+        art_linear_nm(&work);
+    } else if (matrix->form == ART_MATRIX_W8_CHANNEL || matrix->form == ART_MATRIX_W8_GROUP) {
         art_linear_w8(&work);
     } else {
         art_linear_w4(&work);

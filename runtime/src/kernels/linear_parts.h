@@ -21,6 +21,7 @@ struct art_linear_work {
 };
 
 void art_linear_w8(const struct art_linear_work *work);
+void art_linear_nm(const struct art_linear_work *work); /* only some columns are stored */
 void art_linear_w4(const struct art_linear_work *work);
 
 /* From a block's terms (shrunk as in linear_finish.h unless the scales are per channel) to results:

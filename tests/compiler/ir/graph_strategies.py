@@ -41,12 +41,17 @@ def configs(draw: st.DrawFn) -> LlamaConfig:
 @st.composite
 def dense_types(draw: st.DrawFn, shape: DenseType) -> DenseType:
     """The shape in any stored form."""
+    has_minimum = draw(st.booleans())
+    pattern = draw(st.none() | st.sampled_from([(1, 2), (2, 4), (12, 16)]))
     return replace(
         shape,
         bits=draw(st.integers(2, 8)),
         group=draw(st.sampled_from([0, 32, 64, 128])),
         zero=draw(st.sampled_from([0, 8])),
-        has_minimum=draw(st.booleans()),
+        has_minimum=has_minimum,
+        has_zeros=has_minimum and draw(st.booleans()),
+        pattern=pattern,
+        is_packed=pattern is not None and draw(st.booleans()),
     )
 
 

@@ -40,11 +40,12 @@ static int64_t offset_of(const void *part)
     return part == NULL ? -1 : (const uint8_t *)part - memory;
 }
 
-void matrix_offsets(uint32_t form, uint32_t parts, uint32_t group, uint32_t rows, uint32_t depth,
-                    int64_t offsets[4])
+void matrix_offsets(uint32_t form, uint32_t parts, uint32_t group, uint32_t kept, uint32_t columns,
+                    uint32_t rows, uint32_t depth, int64_t offsets[4])
 {
     const struct art_matrix_place place = {
-        0, (uint8_t)form, 0, (uint8_t)parts, (uint16_t)group, rows, depth, 64};
+        0, (uint8_t)form, 0, (uint8_t)parts, (uint16_t)group, (uint8_t)kept, (uint8_t)columns, rows,
+        depth, 64};
     const struct art_matrix matrix = art_matrix_at(&place);
 
     offsets[0] = offset_of(matrix.codes);
@@ -85,6 +86,16 @@ matrices = st.builds(
 )
 
 
+sparse_matrices = st.builds(
+    DenseType,
+    rows=sizes,
+    depth=sizes.map(lambda n: 32 * n),
+    bits=st.sampled_from((4, 8)),
+    pattern=st.sampled_from(((1, 2), (3, 4), (2, 4), (5, 8), (6, 8), (9, 16), (12, 16))),
+    is_packed=st.just(value=True),
+)
+
+
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """runtime/src/places.c with one empty memory."""
@@ -104,7 +115,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     return ctypes.CDLL(str(library))
 
 
-@given(matrix=matrices, has_bias=st.booleans())
+@given(matrix=matrices | sparse_matrices, has_bias=st.booleans())
 def test_matrices_lie_where_c_looks_for_them(
     places: ctypes.CDLL, matrix: DenseType, has_bias: bool
 ) -> None:
@@ -112,7 +123,9 @@ def test_matrices_lie_where_c_looks_for_them(
     form = (0 if matrix.bits == 8 else 2) + (0 if matrix.group == 0 else 1)
     flags = HAS_MINIMUMS * matrix.has_minimum + HAS_BIAS * has_bias
     found = (ctypes.c_int64 * 4)()
-    places.matrix_offsets(form, flags, matrix.group, matrix.rows, matrix.depth, found)
+    zeros, columns = matrix.pattern or (0, 0)
+    size = (matrix.rows, matrix.depth)
+    places.matrix_offsets(form, flags, matrix.group, columns - zeros, columns, *size, found)
     assert list(found) == [
         START,
         START + parts.scales_offset,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,10 @@ from kernel_cases import (
     rmsnorm_case,
     sample_case,
     silu_mul_case,
+    sparse_matrix,
 )
+
+from aretusa.quantization.kept_columns import check_pattern
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +58,7 @@ def linear_cases() -> list[Case]:
         rows, tokens = ROWS[index % len(ROWS)], TOKENS[index % len(TOKENS)]
         cases.append(_linear(rng, form, (rows, depth), tokens, index))
     cases += [_linear(rng, form, (84, 252), tokens, 3) for form in FORMS for tokens in (1, 4, 5)]
-    return [*cases, *extreme_linear_cases()]
+    return [*cases, *extreme_linear_cases(), *zero_point_cases(), *kept_column_cases()]
 
 
 def _linear(
@@ -71,6 +75,43 @@ def _linear(
     residual = normal(rng, tokens, shape[0]) if options & 2 else None
     in_place = options % 3 == 0 and residual is not None
     return linear_case(matrix, codes, scales, bias=bias, residual=residual, in_place=in_place)
+
+
+def zero_point_cases() -> list[Case]:
+    """Groups with zero points of the whole range, and the largest sums that they leave."""
+    rng = np.random.default_rng(3)
+    cases = []
+    for width, group, tokens in product((8, 4), (32, 64, 128), (1, 2, 5)):
+        matrix = random_matrix(rng, (21, 300), width, group, minimums=True)
+        low, high = (-128, 128) if width == 8 else (0, 16)
+        zeros = rng.integers(low, high + 1, matrix.scales.shape).astype(np.int16)
+        if tokens == 1:
+            matrix.codes[:], zeros[:] = low, high
+        matrix = replace(matrix, minimums=None, zeros=zeros)
+        codes, scales = random_rows(rng, tokens, 300)
+        codes[0] = 127
+        cases.append(linear_case(matrix, codes, scales, bias=normal(rng, 21)))
+    return cases
+
+
+def kept_column_cases() -> list[Case]:
+    """Every length of a run with zero columns left out, and rows that keep fewer than they may."""
+    rng = np.random.default_rng(5)
+    cases = []
+    patterns = ((1, 2), (1, 4), (2, 4), (3, 4), (4, 8), (6, 8), (8, 16), (12, 16))
+    for index, (width, pattern) in enumerate(product((8, 4), patterns)):
+        rows, tokens = ROWS[index % len(ROWS)], TOKENS[index % len(TOKENS)]
+        matrix = sparse_matrix(rng, (rows, 96), width, pattern)
+        matrix.codes[-1] = matrix.zero
+        matrix.codes[-1, pattern[1] - 1 :: pattern[1]] = 0 if width == 4 else -128
+        codes, scales = random_rows(rng, tokens, 96)
+        bias = normal(rng, rows) if index % 2 else None
+        residual = normal(rng, tokens, rows) if index % 3 else None
+        check_pattern(matrix, pattern, "a case")
+        cases.append(
+            linear_case(matrix, codes, scales, bias=bias, residual=residual, pattern=pattern)
+        )
+    return cases
 
 
 def extreme_linear_cases() -> list[Case]:

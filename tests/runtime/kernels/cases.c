@@ -29,6 +29,9 @@ static struct art_matrix matrix_of(const struct test_case *test, void *const *ar
     matrix.group = test->params[2];
     matrix.form = (enum art_matrix_form)test->params[3];
     matrix.zero = test->params[4];
+    matrix.has_zeros = test->params[7];
+    matrix.kept = (uint8_t)test->params[8];
+    matrix.columns = (uint8_t)test->params[9];
     return matrix;
 }
 

@@ -105,6 +105,18 @@ def random_matrix(
     )
 
 
+def sparse_matrix(
+    rng: np.random.Generator, shape: tuple[int, int], width: int, pattern: tuple[int, int]
+) -> QuantisedMatrix:
+    """The same with scales per row, where n of every m columns of each row are zero."""
+    zeros, columns = pattern
+    matrix = random_matrix(rng, shape, width)
+    runs = matrix.codes.reshape(shape[0], -1, columns)
+    order = rng.permuted(np.broadcast_to(np.arange(columns), runs.shape), axis=-1)
+    np.put_along_axis(runs, order[..., :zeros], matrix.zero, axis=-1)
+    return matrix
+
+
 def linear_case(
     matrix: QuantisedMatrix,
     codes: I8,
@@ -113,16 +125,20 @@ def linear_case(
     bias: F32 | None = None,
     residual: F32 | None = None,
     in_place: bool = False,
+    pattern: tuple[int, int] | None = None,
 ) -> Case:
-    """art_linear; in_place passes out as the residual."""
-    packed = pack_matrix(matrix, bias)
+    """art_linear; in_place passes out as the residual, a pattern leaves zero columns out."""
+    packed = pack_matrix(matrix, bias, pattern)
     tokens, depth = codes.shape
     out = junk((tokens, matrix.rows), np.float32)
     if in_place and residual is not None:
         out = residual.copy()
     params = [matrix.rows, depth, matrix.group, packed.form, matrix.zero, tokens, int(in_place)]
+    zeros, columns = pattern or (0, 0)
+    params += [int(matrix.zeros is not None), columns - zeros, columns]
     sums = code_sums(codes)
-    weights = [packed.codes, packed.scales, packed.minimums, packed.bias]
+    offsets = packed.minimums if packed.zeros is None else packed.zeros
+    weights = [packed.codes, packed.scales, offsets, packed.bias]
     return Case(
         name=f"linear w{matrix.bits} group {matrix.group} zero {matrix.zero} "
         f"{matrix.rows}x{depth} tokens {tokens}",

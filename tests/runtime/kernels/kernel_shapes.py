@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
@@ -21,6 +21,7 @@ from kernel_cases import (
     rmsnorm_case,
     sample_case,
     silu_mul_case,
+    sparse_matrix,
 )
 
 from aretusa.cost import attention, groups, kernels, products
@@ -86,6 +87,30 @@ def linear_sample(
         case=case,
         call=lambda cores: products.linear_call(
             cores, dense, tokens=tokens, has_bias=has_bias, has_residual=has_residual
+        ),
+        operands=LINEAR,
+    )
+
+
+def kept_sample(
+    rows: int, depth: int, tokens: int, bits: int, pattern: tuple[int, int], *, options: int
+) -> Sample:
+    """art_linear with zero columns left out; `options` has bit 0 for a bias, 1 for a residual."""
+    rng = np.random.default_rng(rows + depth)
+    matrix = sparse_matrix(rng, (rows, depth), bits, pattern)
+    kind = replace(DenseType.of(matrix), pattern=pattern, is_packed=True)
+    has_bias, has_residual = bool(options & 1), bool(options & 2)
+    case = linear_case(
+        matrix,
+        *random_rows(rng, tokens, depth),
+        bias=normal(rng, rows) if has_bias else None,
+        residual=normal(rng, tokens, rows) if has_residual else None,
+        pattern=pattern,
+    )
+    return Sample(
+        case=case,
+        call=lambda cores: products.linear_call(
+            cores, kind, tokens=tokens, has_bias=has_bias, has_residual=has_residual
         ),
         operands=LINEAR,
     )

@@ -12,6 +12,7 @@ from kernel_shapes import (
     engine_embed_sample,
     finish_samples,
     head_samples,
+    kept_sample,
     linear_sample,
     logit_samples,
     row_samples,
@@ -34,6 +35,8 @@ FORMS: Final = (
     (4, 32, True),
     (4, 128, False),
 )
+# n of every m columns are zero.
+PATTERNS: Final = ((1, 2), (2, 4), (3, 4), (4, 8), (6, 8), (8, 16), (12, 16))
 ENGINES: Final = (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
 
 
@@ -42,6 +45,10 @@ def fitted_samples() -> Iterator[Sample]:
     yield from _linear_samples(
         product(FORMS, ((64, 64), (8, 256), (136, 96), (72, 100), (64, 45)), (1, 2, 3))
     )
+    for index, (bits, pattern, shape) in enumerate(
+        product((8, 4), PATTERNS, ((64, 64, 1), (8, 256, 2), (136, 96, 1), (72, 128, 3)))
+    ):
+        yield kept_sample(*shape, bits, pattern, options=index % 4)
     for rows, tokens in product((8, 84, 200, 576), (1, 2, 5)):
         yield from finish_samples(rows, tokens)
     for form, depth, tokens in product(FORMS, (64, 100, 256, 300), (1, 3, 9)):
@@ -82,6 +89,8 @@ def held_out_samples() -> Iterator[Sample]:
         for form in FORMS
         for shape, tokens in (((252, 252), 1), ((83, 91), 7))
     )
+    for bits, pattern in product((8, 4), PATTERNS):
+        yield kept_sample(83, 208, 1 + bits // 4, bits, pattern, options=3)
     for form in FORMS:
         yield embed_sample(161, 5, form)
     for engine in ENGINES:

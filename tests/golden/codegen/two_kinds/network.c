@@ -23,14 +23,14 @@ static const struct art_place scratch14_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch11_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch12_place = {ART_MEMORY_L1, 0x1800u};
 static const struct art_place head_scratch1_place = {ART_MEMORY_L1, 0x0u};
+static const struct art_place scratch2_place = {ART_MEMORY_L1, 0x0u};
+static const struct art_place scratch3_place = {ART_MEMORY_L1, 0x1240u};
 static const struct art_place embedding_scratch0_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place scratch1_place = {ART_MEMORY_L1, 0x0u};
+static const struct art_place scratch1_place = {ART_MEMORY_L1, 0x2480u};
 static const struct art_place scratch9_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place scratch2_place = {ART_MEMORY_L1, 0x1000u};
-static const struct art_place scratch3_place = {ART_MEMORY_L1, 0x1800u};
 static const struct art_place activated_codes_place = {ART_MEMORY_L1, 0x2540u};
-static const struct art_place q_proj_rotated_codes_place = {ART_MEMORY_L1, 0x3e80u};
-static const struct art_place attention_input_codes_place = {ART_MEMORY_L1, 0x2000u};
+static const struct art_place q_proj_rotated_codes_place = {ART_MEMORY_L1, 0x3f00u};
+static const struct art_place attention_input_codes_place = {ART_MEMORY_L1, 0x3480u};
 static const struct art_place attended_codes_place = {ART_MEMORY_L1, 0x1000u};
 static const struct art_place ffn_input_codes_place = {ART_MEMORY_L1, 0x3000u};
 static const struct art_place scratch5_place = {ART_MEMORY_L1, 0x0u};
@@ -39,12 +39,12 @@ static const struct art_place head_input_codes_place = {ART_MEMORY_L1, 0x1800u};
 static const struct art_place gate_proj_place = {ART_MEMORY_L1, 0x3260u};
 static const struct art_place up_proj_place = {ART_MEMORY_L1, 0x4660u};
 static const struct art_place hidden_place = {ART_MEMORY_L1, 0x5a60u};
-static const struct art_place q_proj_place = {ART_MEMORY_L1, 0x2260u};
-static const struct art_place attended_place = {ART_MEMORY_L1, 0x4180u};
+static const struct art_place q_proj_place = {ART_MEMORY_L1, 0x36e0u};
+static const struct art_place attended_place = {ART_MEMORY_L1, 0x4200u};
 static const struct art_place scratch13_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place logits_place = {ART_MEMORY_L1, 0x1860u};
-static const struct art_place k_proj_place = {ART_MEMORY_L1, 0x2a60u};
-static const struct art_place v_proj_place = {ART_MEMORY_L1, 0x2e60u};
+static const struct art_place k_proj_place = {ART_MEMORY_L1, 0x4200u};
+static const struct art_place v_proj_place = {ART_MEMORY_L1, 0x4600u};
 static const struct art_place scratch0_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch8_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch10_place = {ART_MEMORY_L1, 0x0u};
@@ -54,79 +54,80 @@ static const struct art_place head_scratch0_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place rope_cosine = {ART_MEMORY_SRAM, 0x840u};
 static const struct art_place rope_sine = {ART_MEMORY_SRAM, 0x1040u};
 
-/* Weights by role: memory, form, zero, parts, group, rows, depth, offset. */
+/* Weights by role: memory, form, zero, parts, group, kept columns, of how many, rows, depth,
+ * offset. */
 static const struct art_matrix_place model_embed_tokens_weight[] = {
-    {ART_MEMORY_MRAM, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 280, 64, 0x140u},
+    {ART_MEMORY_MRAM, ART_MATRIX_W8_CHANNEL, 0, 0, 0, 0, 0, 280, 64, 0x140u},
 };
 
 /* Rows that run on N-EUREKA, a line for each layer: mode, bits, flags, memory, group, rows of a
  * band, rows, depth, offset of the codes, place of the numbers per row. */
 /* clang-format off */
 static const struct art_engine_place lm_head_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 280, 64, 0x262a0u, {ART_MEMORY_MRAM, 0x2a8a0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 280, 64, 0x2f2a0u, {ART_MEMORY_MRAM, 0x338a0u}},
 };
 
 static const struct art_engine_place kind0_self_attn_q_proj_engine[] = {
     {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x4ba0u, {ART_MEMORY_MRAM, 0x5ba0u}},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x1bba0u, {ART_MEMORY_MRAM, 0x1cba0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x21ba0u, {ART_MEMORY_MRAM, 0x22ba0u}},
 };
 
 static const struct art_engine_place kind0_self_attn_k_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x5ca0u, {ART_MEMORY_MRAM, 0x64a0u}},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x1cca0u, {ART_MEMORY_MRAM, 0x1d4a0u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x5ca0u, {ART_MEMORY_MRAM, 0x7ca0u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x22ca0u, {ART_MEMORY_MRAM, 0x24ca0u}},
 };
 
 static const struct art_engine_place kind0_self_attn_v_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x6520u, {ART_MEMORY_MRAM, 0x6d20u}},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x1d520u, {ART_MEMORY_MRAM, 0x1dd20u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x7d20u, {ART_MEMORY_MRAM, 0x9d20u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x24d20u, {ART_MEMORY_MRAM, 0x26d20u}},
 };
 
 static const struct art_engine_place kind0_self_attn_o_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x6da0u, {ART_MEMORY_MRAM, 0x7da0u}},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x1dda0u, {ART_MEMORY_MRAM, 0x1eda0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x9da0u, {ART_MEMORY_MRAM, 0xada0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x26da0u, {ART_MEMORY_MRAM, 0x27da0u}},
 };
 
 static const struct art_engine_place kind0_mlp_gate_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x7ea0u, {ART_MEMORY_MRAM, 0x96a0u}},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x1eea0u, {ART_MEMORY_MRAM, 0x206a0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0xaea0u, {ART_MEMORY_MRAM, 0xc6a0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x27ea0u, {ART_MEMORY_MRAM, 0x296a0u}},
 };
 
 static const struct art_engine_place kind0_mlp_up_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x9820u, {ART_MEMORY_MRAM, 0xb020u}},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x20820u, {ART_MEMORY_MRAM, 0x22020u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0xc820u, {ART_MEMORY_MRAM, 0xe020u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x29820u, {ART_MEMORY_MRAM, 0x2b020u}},
 };
 
 static const struct art_engine_place kind0_mlp_down_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0xb1a0u, {ART_MEMORY_MRAM, 0xf1a0u}},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0x221a0u, {ART_MEMORY_MRAM, 0x261a0u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0xe1a0u, {ART_MEMORY_MRAM, 0x121a0u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0x2b1a0u, {ART_MEMORY_MRAM, 0x2f1a0u}},
 };
 
 static const struct art_engine_place kind1_self_attn_q_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0xf2a0u, {ART_MEMORY_MRAM, 0x102a0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x122a0u, {ART_MEMORY_MRAM, 0x132a0u}},
 };
 
 static const struct art_engine_place kind1_self_attn_k_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x103a0u, {ART_MEMORY_MRAM, 0x10ba0u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x133a0u, {ART_MEMORY_MRAM, 0x153a0u}},
 };
 
 static const struct art_engine_place kind1_self_attn_v_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x10c20u, {ART_MEMORY_MRAM, 0x11420u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x15420u, {ART_MEMORY_MRAM, 0x17420u}},
 };
 
 static const struct art_engine_place kind1_self_attn_o_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x114a0u, {ART_MEMORY_MRAM, 0x124a0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x174a0u, {ART_MEMORY_MRAM, 0x184a0u}},
 };
 
 static const struct art_engine_place kind1_mlp_gate_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 160, 64, 0x125a0u, {ART_MEMORY_MRAM, 0x14da0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 160, 64, 0x185a0u, {ART_MEMORY_MRAM, 0x1ada0u}},
 };
 
 static const struct art_engine_place kind1_mlp_up_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 160, 64, 0x15020u, {ART_MEMORY_MRAM, 0x17820u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 160, 64, 0x1b020u, {ART_MEMORY_MRAM, 0x1d820u}},
 };
 
 static const struct art_engine_place kind1_mlp_down_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 160, 0x17aa0u, {ART_MEMORY_MRAM, 0x1baa0u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 160, 0x1daa0u, {ART_MEMORY_MRAM, 0x21aa0u}},
 };
 
 /* clang-format on */
@@ -239,8 +240,8 @@ static void run_kind0_self_attn_k_proj(const struct step *step)
         .tile_rows = 0,
         .slice_rows = 0,
         .block_rows = 32,
-        .sums_bytes = 1024,
-        .input_bytes = 0,
+        .sums_bytes = 2048,
+        .input_bytes = 288,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -260,8 +261,8 @@ static void run_kind0_self_attn_v_proj(const struct step *step)
         .tile_rows = 0,
         .slice_rows = 0,
         .block_rows = 32,
-        .sums_bytes = 1024,
-        .input_bytes = 0,
+        .sums_bytes = 2048,
+        .input_bytes = 288,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -574,8 +575,8 @@ static void run_kind1_self_attn_k_proj(const struct step *step)
         .tile_rows = 0,
         .slice_rows = 0,
         .block_rows = 32,
-        .sums_bytes = 1024,
-        .input_bytes = 0,
+        .sums_bytes = 2048,
+        .input_bytes = 288,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -595,8 +596,8 @@ static void run_kind1_self_attn_v_proj(const struct step *step)
         .tile_rows = 0,
         .slice_rows = 0,
         .block_rows = 32,
-        .sums_bytes = 1024,
-        .input_bytes = 0,
+        .sums_bytes = 2048,
+        .input_bytes = 288,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
