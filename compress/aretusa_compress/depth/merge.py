@@ -65,17 +65,32 @@ def collapse(
     goal = len(model.blocks) - remove
     progress.start("merging blocks", remove)
     while len(state.blocks) > goal:
-        place = span.stop - (len(model.blocks) - len(state.blocks)) - 2
-        while place >= span.start and len(state.blocks) > goal:
-            end = span.stop - (len(model.blocks) - len(state.blocks)) - 1
-            more = min(options.span - 1, end - place, len(state.blocks) - goal)
-            is_merged = more > 0 and _try(model, state, reference, place, more)
-            if is_merged:
-                progress.advance(more)
-            place -= options.interval if is_merged else 1
+        _one_pass(model, state, reference, goal=goal, span=span, options=options)
         if len(state.blocks) > goal:
             state.threshold -= options.threshold_step
+    progress.advance(remove)
     return state
+
+
+def _one_pass(
+    model: Model,
+    state: Collapsed,
+    reference: Reference,
+    *,
+    goal: int,
+    span: range,
+    options: MergeOptions,
+) -> None:
+    """Try each place once, from the last one that has `span` - 1 blocks behind it."""
+    end = span.stop - (len(model.blocks) - len(state.blocks))
+    place = max(span.start, end - options.span)
+    while place >= span.start and len(state.blocks) > goal:
+        more = min(options.span - 1, end - place - 1, len(state.blocks) - goal)
+        if more > 0 and _try(model, state, reference, place, more):
+            end -= more
+            place = min(place - options.interval, end - options.span)
+        else:
+            place -= 1
 
 
 def _try(model: Model, state: Collapsed, reference: Reference, place: int, more: int) -> bool:

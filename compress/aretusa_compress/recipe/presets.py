@@ -76,6 +76,7 @@ class Preset:
     pattern: str = ""
     training: str = ""
     after: tuple[str, ...] = ()
+    score: str = "wanda"
 
     @property
     def stages(self) -> list[dict[str, Any]]:
@@ -84,7 +85,7 @@ class Preset:
         if self.depth:
             stages.append({"depth": {"remove": self.depth, "importance": "perplexity"}})
         if self.pattern:
-            stages.append({"width": {"pattern": self.pattern, "score": "wanda"}})
+            stages.append({"width": {"pattern": self.pattern, "score": self.score}})
         if self.training:
             stages.append({"lora": {"rank": 8, "dropout": 0.1, "epochs": 1}})
         return stages + [{name: _AFTER[name]} for name in self.after]
@@ -119,6 +120,11 @@ def _published() -> dict[str, Preset]:
 
 def _small() -> dict[str, Preset]:
     return {
+        "smollm2/depth3": Preset(SMOLLM2, 3),
+        "smollm2/depth6": Preset(SMOLLM2, 6),
+        "smollm2/wanda2:4": Preset(SMOLLM2, pattern="2:4"),
+        "smollm2/wanda4:8": Preset(SMOLLM2, pattern="4:8"),
+        "smollm2/magnitude2:4": Preset(SMOLLM2, pattern="2:4", score="magnitude"),
         "smollm2/depth2-wanda1:8-sotu-lora": Preset(SMOLLM2, 2, "1:8", "sotu"),
         "tiny-orator/depth1-wanda1:8-sotu-lora": Preset(TINY_ORATOR, 1, "1:8", "sotu"),
     }
@@ -149,19 +155,20 @@ def preset_document(name: str) -> dict[str, Any]:
 def _small_setting(preset: Preset) -> dict[str, Any]:
     """Offline texts, and a training that ends within minutes on two cores."""
     stages = preset.stages
-    tokens = 256 if preset.model == TINY_ORATOR else 512
-    if preset.model == TINY_ORATOR:  # eight blocks: six protected ones would leave no choice
-        stages[0]["depth"] |= {"protect_first": 1, "protect_last": 1}
-    stages[-1]["lora"] = {"rank": 8, "dropout": 0.1, "steps": 40, "batch": 4, "accumulation": 1}
-    return {
-        "stages": stages,
-        "dtype": "float32",
-        "data": {
-            "calibration": {"stand_in": "sotu", "samples": 8, "tokens": tokens, "pick": "random"},
-            "training": {"stand_in": "sotu", "samples": 400, "tokens": 256, "pick": "random"},
-            "evaluation": {
-                "news": {"stand_in": "brown-news", "samples": 8, "tokens": tokens},
-                "learned": {"stand_in": "brown-learned", "samples": 8, "tokens": tokens},
-            },
+    is_tiny = preset.model == TINY_ORATOR
+    tokens = 256 if is_tiny else 512
+    for stage in stages:
+        if is_tiny and "depth" in stage:  # of eight blocks six protected ones leave no choice
+            stage["depth"] |= {"protect_first": 1, "protect_last": 1}
+        if "lora" in stage:
+            stage["lora"] = {"rank": 8, "dropout": 0.1, "steps": 40, "accumulation": 1}
+    data: dict[str, Any] = {
+        "calibration": {"stand_in": "sotu", "samples": 8, "tokens": tokens, "pick": "random"},
+        "evaluation": {
+            "news": {"stand_in": "brown-news", "samples": 3, "tokens": tokens},
+            "learned": {"stand_in": "brown-learned", "samples": 3, "tokens": tokens},
         },
     }
+    if preset.training:
+        data["training"] = {"stand_in": "sotu", "samples": 400, "tokens": 256, "pick": "random"}
+    return {"stages": stages, "dtype": "float32", "data": data}

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 # cuBLAS repeats its results only with one of the work spaces that its documentation names. Threads
 # of OpenMP that wait spin by default, and take the cores from other programs of a busy computer.
-_ENVIRONMENT: Final = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "OMP_WAIT_POLICY": "passive"}
+_ENVIRONMENT: Final = {
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    "OMP_WAIT_POLICY": "passive",
+    "TQDM_DISABLE": "1",  # bars of libraries; the command has its own
+}
 
 
 def prepare_libraries() -> None:
@@ -37,6 +41,7 @@ def settle(recipe: Recipe) -> torch.device:
     import torch  # noqa: PLC0415 - slow to load
 
     torch.use_deterministic_algorithms(True)  # noqa: FBT003
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it: only slow
     torch.backends.cudnn.benchmark = False
     torch.set_num_threads(recipe.threads or len(os.sched_getaffinity(0)))
     has_gpu = torch.cuda.is_available()
