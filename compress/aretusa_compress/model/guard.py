@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from safetensors import SafetensorError, safe_open
+
 from aretusa_compress.errors import ModelError, UnsupportedError
 from aretusa_compress.model.anatomy import ANATOMIES
 
@@ -45,7 +47,23 @@ def check_directory(directory: Path) -> None:
             file=directory,
             fix="Save the tokenizer into the directory in the fast form",
         )
-    weight_files(directory)
+    for path in weight_files(directory):
+        check_weights(path)
+
+
+def check_weights(path: Path) -> None:
+    """Raise ModelError E0103 unless header and length of a safetensors file are sound."""
+    try:
+        with safe_open(path, "np"):
+            return
+    except (SafetensorError, OSError) as problem:
+        raise ModelError(
+            "E0103",
+            "the file is no sound safetensors file",
+            file=path,
+            why=str(problem)[:120],
+            fix="Download it again",
+        ) from problem
 
 
 def weight_files(directory: Path) -> list[Path]:
