@@ -100,8 +100,8 @@ static __attribute__((noinline)) uint32_t submit_any(const struct art_transfer *
         !siracusa_is_inside(transfer)) {
         art_platform_exit(ART_EXIT_ASSERT);
     }
-    if (queue.submitted - queue.done >= QUEUE) {
-        siracusa_copies_wait(queue.submitted + 1 - QUEUE);
+    if (queue.submitted - queue.done >= QUEUE) { /* for half at once: a wait takes its time, too */
+        siracusa_copies_wait(queue.submitted - QUEUE / 2);
     }
     await_other_direction(transfer);
     return note(transfer, transfer->bytes > 0 ? start_long(transfer) : 0);
