@@ -10,6 +10,7 @@ import typer
 
 from aretusa import ui
 from aretusa.cli_compress import compress_command
+from aretusa.cli_eval import eval_command
 from aretusa.cli_options import (
     Adapter,
     Bits,
@@ -57,6 +58,7 @@ app = typer.Typer(
 )
 app.add_typer(targets_app, name="targets")
 app.command("compress")(compress_command)
+app.command("eval")(eval_command)
 app.command("plan")(plan_command)
 app.command("report")(report_command)
 app.command("verify")(verify_command)
@@ -181,8 +183,11 @@ def run_command(
     chunk: Annotated[int, typer.Option(min=0, help="Prompt tokens per step; 0: the most.")] = 0,
     cores: Annotated[int, typer.Option(min=1, max=8, help="Harts or threads.")] = 8,
     xpulp: Annotated[
-        bool, typer.Option(help="Kernels in the cores' own instructions: GVSoC.")
-    ] = False,
+        Optional[bool],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(
+            "--xpulp/--portable", help="Kernels in the cores' own instructions: GVSoC, or not."
+        ),
+    ] = None,
     profile: Annotated[bool, typer.Option(help="Count per kernel: QEMU, GVSoC.")] = False,
     check: Annotated[
         bool, typer.Option(help="Replay the run in NumPy and compare logits.")

@@ -109,6 +109,7 @@ CODES: dict[str, str] = {
     "E0808": "The firmware cannot write its record file; make room on the disk.",
     "E0809": "The record file of a run is damaged; look for free space and run again.",
     "E0810": "The cores keep floats in other registers than the program; compile again, report it.",
+    "E0811": "The tokenizer lies off chip, where no core reads; take fewer bits or less context.",
     "E0847": "A core trapped: a bug of the tool; report it with the command.",
     "E0848": "The program died or a sanitizer stopped it: a bug of the tool; report it.",
     "E0900": "The tool itself failed: a bug; run again with --debug and report it.",

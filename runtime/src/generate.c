@@ -92,6 +92,10 @@ static enum art_exit prepare(struct art_session *session)
     const uint32_t token_bytes = (4 * (art_network.context + 1) + 15) & ~15u;
     const uint32_t used_bytes = ART_SESSION_BYTES + token_bytes;
 
+    if (!tokenizer_memory) {
+        art_report_fault("no core of this platform reads the tokenizer: it lies in L3", "");
+        return ART_EXIT_UNREACHABLE;
+    }
     session->tokens = (int32_t *)(void *)(workspace + ART_SESSION_BYTES);
     session->scratch = workspace + used_bytes;
     session->scratch_bytes =

@@ -29,7 +29,7 @@ from aretusa.manifest import (
     working_record,
 )
 from aretusa.resources import runtime_dir, templates_dir
-from aretusa.target.description import MemoryId
+from aretusa.target.description import Kernels, MemoryId
 from aretusa.target.save import target_text
 from aretusa.trace.listing import listing
 
@@ -119,7 +119,12 @@ def _write_jobs(plan: Plan, file: Path) -> None:
 def _write_machine_files(plan: MemoryPlan, images: list[Image], directory: Path) -> None:
     machine = machine_map([_need(plan, memory) for memory in MemoryId])
     places = [ImagePlace(memory=image.memory.key) for image in images]
-    values = machine_values(machine, places)
+    values = machine_values(
+        machine,
+        places,
+        float_registers=plan.target.core.float_registers,
+        has_own_kernels=plan.target.kernels is Kernels.XPULP,
+    )
     for name in MACHINE_FILES:
         (directory / name).write_text(render(f"{name}.j2", values), "utf-8")
 

@@ -35,6 +35,11 @@ _FAULTS: Final = {
     16: _Fault("E0807", "a check inside the firmware failed", _REPORT),
     17: _Fault("E0808", "the firmware cannot write its record file", "Make room on the disk."),
     18: _Fault("E0810", "the cores keep floats in other registers than the program", _RECOMPILE),
+    19: _Fault(
+        "E0811",
+        "the chip's cores do not reach what they have to read",
+        "Give L2 or SRAM more room with fewer bits, less context or a smaller model; QEMU runs it.",
+    ),
     47: _Fault("E0847", "a core trapped", _REPORT),
 }
 

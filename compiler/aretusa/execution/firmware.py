@@ -22,6 +22,8 @@ _NEEDED: Final = (*MACHINE_FILES, "network.c", "network.h")
 _BUILD_SECONDS: Final = 900.0
 _PROCESSES: Final = 2
 _OVERFLOW: Final = re.compile(r"region [`']PROGRAM'(?::)? overflowed by (\d+) bytes")
+_FLOATS: Final = re.compile(r"^FLOATS \?= (\w+)$", re.MULTILINE)
+_XPULP: Final = re.compile(r"^XPULP \?=(?: (1))?$", re.MULTILINE)
 _WRONG: Final = ("error", "overflowed", "prohibited cross reference", "undefined reference")
 _ROOM: Final = re.compile(r"^ *PROGRAM : .* LENGTH = (\d+)$", re.MULTILINE)
 
@@ -45,6 +47,11 @@ class FloatRegisters(StrEnum):
 
     SHARED = "shared"  # in the integer registers: the chip
     SEPARATE = "separate"  # in their own: the virtual platform since June 2026
+
+    @property
+    def other(self) -> FloatRegisters:
+        """The other place."""
+        return FloatRegisters.SEPARATE if self is FloatRegisters.SHARED else FloatRegisters.SHARED
 
 
 class Sanitizer(StrEnum):
@@ -108,6 +115,16 @@ def build_firmware(build: Path, platform: Platform, flavour: Flavour = PLAIN) ->
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(made_of)
     return Firmware(platform=platform, program=program)
+
+
+def target_flavour(build: Path) -> Flavour:
+    """Floats and kernels as the target of a build has them."""
+    _check_directory(build)
+    text = (build / "Makefile").read_text()
+    floats, kernels = _FLOATS.search(text), _XPULP.search(text)
+    assert floats, "every build's Makefile says where floats are"
+    assert kernels, "every build's Makefile says which kernels are meant"
+    return Flavour(floats=FloatRegisters(floats[1]), xpulp=bool(kernels[1]))
 
 
 def _check_directory(build: Path) -> None:

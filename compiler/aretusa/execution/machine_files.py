@@ -63,8 +63,17 @@ class ImageView:
     room_bytes: int  # of the memory, from there on
 
 
-def machine_values(machine: MachineMap, images: Sequence[ImagePlace]) -> dict[str, object]:
-    """What the templates of MACHINE_FILES read."""
+def machine_values(
+    machine: MachineMap,
+    images: Sequence[ImagePlace],
+    *,
+    float_registers: int = 0,
+    has_own_kernels: bool = False,
+) -> dict[str, object]:
+    """What the templates of MACHINE_FILES read.
+
+    The chip's cores have so many registers for floats alone, and kernels in their own instructions.
+    """
     outside = [i for i in images if i.offset_bytes >= machine.window(i.memory).size_bytes]
     assert not outside, f"the image of {outside[0].memory} starts outside it"
     program = _area_view("PROGRAM", machine.program)
@@ -84,6 +93,8 @@ def machine_values(machine: MachineMap, images: Sequence[ImagePlace]) -> dict[st
         "images": views,
         # No core of the chip, and no loader, reaches L3.
         "loaded_images": [view for view in views if view.memory != "l3"],
+        "xpulp": " 1" if has_own_kernels else "",
+        "floats": "separate" if float_registers else "shared",
         "request_address": _word(machine.request.ram_address),
         "ram_mib": machine.ram_bytes // MIB,
     }

@@ -16,13 +16,14 @@ from elftools.elf.elffile import ELFFile
 from aretusa.errors import UsageError
 from aretusa.execution import toolchain
 from aretusa.execution.faults import WRONG_FLOATS, access_fault
-from aretusa.execution.firmware import Flavour, FloatRegisters, Platform, build_firmware
+from aretusa.execution.firmware import Platform, build_firmware, target_flavour
 from aretusa.execution.machine import RunOutcome, link_images, outcome_of
 from aretusa.execution.process import execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aretusa.execution.firmware import Flavour
     from aretusa.execution.process import Ended
     from aretusa.execution.request import RunRequest
 
@@ -38,19 +39,22 @@ def run_gvsoc(
     *,
     on_text: Callable[[bytes], None] | None = None,
     cores: int = 8,
-    xpulp: bool = False,
+    xpulp: bool | None = None,
     timeout_s: float = 3600.0,
 ) -> RunOutcome:
     """Run the chip's program of a build directory on GVSoC; counts are cycles of the cluster.
 
-    The program is built for cores that keep floats in the integer registers, as the chip's do. Some
-    versions of GVSoC give them registers of their own: the program finds out, and is then built for
-    those. Raises FirmwareError if the program reports a fault or leaves its memories,
-    ToolchainError if GVSoC or a compiler is missing or does not end in time.
+    `xpulp` takes kernels in the cores' own instructions, or portable ones; None: the target's.
+    The program is built for cores that keep floats where the target's do: on Siracusa in the
+    integer registers. Some versions of GVSoC have registers for floats: the program finds out, and
+    is then built for those. Raises FirmwareError if the program reports a fault or leaves its
+    memories, ToolchainError if GVSoC or a compiler is missing or does not end in time.
     """
     platform = toolchain.find_virtual_platform()
     block = request.encode(cores)
-    flavour = Flavour(profile=request.profile, xpulp=xpulp)
+    flavour = replace(target_flavour(build), profile=request.profile)
+    if xpulp is not None:
+        flavour = replace(flavour, xpulp=xpulp)
     with tempfile.TemporaryDirectory(prefix="run-", dir=build) as name:
         run = Path(name)
         link_images(build, run)
@@ -58,7 +62,7 @@ def run_gvsoc(
         _write_program(build, flavour, block, run)
         ended = _execute(command, run, on_text, timeout_s)
         if ended.exit_code == WRONG_FLOATS:
-            _write_program(build, replace(flavour, floats=FloatRegisters.SEPARATE), block, run)
+            _write_program(build, replace(flavour, floats=flavour.floats.other), block, run)
             ended = _execute(command, run, on_text, timeout_s)
         return outcome_of(run, ended, request)
 

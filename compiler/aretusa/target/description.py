@@ -100,6 +100,7 @@ class Core:
     divide_cycles: int
     float_cycles: int
     float_units: int
+    float_registers: int  # of floats alone; 0: they share the integer registers
     float_divide_cycles: int
     float_divide_units: int
     fetch_refill_cycles: int  # a line of code from the cluster's cache to the core's own

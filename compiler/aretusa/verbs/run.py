@@ -41,7 +41,9 @@ class RunOptions:
     seed: int = 0
     chunk: int = 0
     cores: int = 8
-    xpulp: bool = False  # on GVSoC: kernels in the cores' own instructions
+    xpulp: bool | None = (
+        None  # on GVSoC: kernels in the cores' own instructions; None: the target's
+    )
     profile: bool = False
     check: bool = False
     timeout_s: float = 3600.0

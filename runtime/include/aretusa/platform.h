@@ -32,6 +32,7 @@ enum art_exit {
     ART_EXIT_ASSERT = 16,       /* a check of the runtime failed: a bug */
     ART_EXIT_RECORD = 17,       /* the record file cannot be written */
     ART_EXIT_FLOATS = 18,       /* the cores keep floats in other registers than the program */
+    ART_EXIT_UNREACHABLE = 19,  /* what cores read lies in a memory that none of them reaches */
     ART_EXIT_TRAP = 47          /* a hart trapped; the trap report is on the console */
 };
 

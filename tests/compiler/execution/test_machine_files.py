@@ -12,6 +12,7 @@ from required_tools import skip_or_fail
 
 from aretusa.codegen.render import render
 from aretusa.execution.address_map import MIB, MachineMap, MemoryNeed, machine_map
+from aretusa.execution.firmware import target_flavour
 from aretusa.execution.machine_files import (
     MACHINE_FILES,
     ImagePlace,
@@ -117,3 +118,31 @@ def test_the_runtime_is_shipped_whole() -> None:
         "runtime/src/platform/qemu_virt/monitor/start.S",
     } <= set(files)
     assert list(files) == sorted(files)
+
+
+@pytest.mark.parametrize(
+    ("float_registers", "has_own_kernels", "lines"),
+    [
+        (0, False, {"FLOATS ?= shared", "XPULP ?="}),
+        (32, True, {"FLOATS ?= separate", "XPULP ?= 1"}),
+    ],
+)
+def test_the_makefile_knows_the_cores_of_the_target(
+    machine: MachineMap,
+    float_registers: int,
+    lines: set[str],
+    tmp_path: Path,
+    *,
+    has_own_kernels: bool,
+) -> None:
+    values = machine_values(
+        machine, IMAGES, float_registers=float_registers, has_own_kernels=has_own_kernels
+    )
+    text = render("Makefile.j2", values)
+    assert lines <= set(text.splitlines())
+    (tmp_path / "runtime").mkdir()
+    for name in (*MACHINE_FILES, "network.c", "network.h"):
+        (tmp_path / name).write_text(text)
+    flavour = target_flavour(tmp_path)
+    assert flavour.xpulp is has_own_kernels
+    assert flavour.floats.value == ("separate" if float_registers else "shared")

@@ -279,6 +279,17 @@ def test_the_programs_exit_code_is_in_a_message(
 
 
 @pytest.mark.clang
+def test_a_tokenizer_that_no_core_reads_says_so(
+    fake_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_platform(tmp_path, monkeypatch, "echo '(exitcode: 19)' >&2; exit 1")
+
+    with pytest.raises(FirmwareError, match="do not reach") as caught:
+        run_gvsoc(fake_build, hello())
+    assert caught.value.code == "E0811"
+
+
+@pytest.mark.clang
 def test_an_access_that_leads_nowhere_is_quoted(
     fake_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
