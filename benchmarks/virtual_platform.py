@@ -1,0 +1,228 @@
+"""Cycles of decoded tokens on GVSoC, the chip's public virtual platform, beside the simulator's.
+
+    python benchmarks/virtual_platform.py --output docs/virtual_platform.json
+
+needs `gvsoc` on PATH, clang-19 and lld-19, and some minutes; with --table FILE it prints the table
+of a file that it wrote. A program decodes greedily behind a prompt, once with one new token and
+once with more: what the longer run takes more is decoding alone. Every logit is compared with the
+program on this computer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from markdown_text import count, table
+from predicted_decode import MICRO_LLAMA
+from subjects import ROOT, TINY_ORATOR, WORK
+
+sys.path.append(str(ROOT / "tests"))
+
+from tiny_models import write_model
+
+from aretusa.driver import compile_model
+from aretusa.execution.machine import run_host
+from aretusa.execution.request import IdSegment, RunRequest
+from aretusa.execution.virtual_platform import run_gvsoc
+from aretusa.frontend.outline import open_outline
+from aretusa.options import CompileOptions
+from aretusa.program import Program
+from aretusa.target.description import Kernels
+from aretusa_sim.listings import built_listing
+from aretusa_sim.program_rows import op_infos
+from aretusa_sim.timing import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aretusa.execution.records import RunRecords
+
+TARGETS: Final = {Kernels.PORTABLE: "siracusa", Kernels.XPULP: "siracusa-xpulp"}
+VOCABULARY: Final = 512  # of the 0.5 M network here: its tokenizer needs some
+# The simulator's name of each kernel of the program.
+OPS: Final = {
+    "hidden": "embedding",
+    "attention_input_codes": "norm",
+    "ffn_input_codes": "norm",
+    "head_input_codes": "norm",
+    "q_proj_rotated_codes": "rotate heads",
+    "append_keys": "append keys",
+    "append_values": "append values",
+    "attention": "attention",
+    "attended_codes": "quantise",
+    "activated_codes": "silu",
+    "model_embed_tokens": "head",
+    "lm_head": "head",
+}
+HEADS: Final = {"model.embed_tokens", "lm_head"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A model, its weights' bits, and how much of it is run."""
+
+    name: str
+    bits: int
+    prompt_tokens: int
+    decode_tokens: int
+    context: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decode:
+    """Cycles of one decoded token, `ops` with the counting between the kernels."""
+
+    subject: Subject
+    kernels: str
+    values: int  # logits that were compared with the program on this computer
+    mismatches: int
+    cycles: float  # of the plain program
+    prefill_cycles: int
+    ops: dict[str, float]
+    simulated: float
+    simulated_ops: dict[str, float]
+
+
+SUBJECTS: Final = (
+    Subject(name="0.5 M network", bits=8, prompt_tokens=64, decode_tokens=3, context=256),
+    Subject(name="0.5 M network", bits=4, prompt_tokens=64, decode_tokens=3, context=256),
+    Subject(name="tiny-orator", bits=4, prompt_tokens=4, decode_tokens=2, context=512),
+)
+
+
+def compiled(subject: Subject, kernels: Kernels) -> Path:
+    """The build of a subject, planned for such kernels."""
+    name = f"virtual-{subject.name.replace(' ', '-')}-{subject.bits}-{kernels.value}"
+    folder = WORK / name
+    model = TINY_ORATOR.path
+    if subject.name != TINY_ORATOR.name:
+        model = folder.with_name(f"{folder.name}-model")
+        model.mkdir(parents=True, exist_ok=True)
+        config = open_outline(MICRO_LLAMA).config
+        write_model(model, replace(config, vocab_size=VOCABULARY))
+    options = CompileOptions(bits=subject.bits, context=subject.context, target=TARGETS[kernels])
+    compile_model(model, folder, options)
+    return folder
+
+
+def run(build: Path, request: RunRequest) -> RunRecords:
+    """The records of a run on the virtual platform, with the kernels of the target."""
+    records = run_gvsoc(build, request).records
+    assert records is not None, "records were asked for"
+    return records
+
+
+def measure(subject: Subject, kernels: Kernels) -> Decode:
+    """Three runs: the plain program, and with counts per kernel a short and a long one."""
+    build = compiled(subject, kernels)
+    ids = tuple(int(i) for i in np.random.default_rng(7).integers(3, 260, subject.prompt_tokens))
+    request = RunRequest(
+        segments=(IdSegment(ids),),
+        max_new_tokens=subject.decode_tokens + 1,
+        ignore_stop=True,
+        logits=True,
+    )
+    expected = run_host(build, request).records
+    assert expected is not None, "records were asked for"
+    plain = run(build, request)
+    pairs = zip(plain.logits, expected.logits, strict=True)
+    differ = [one.logits.view(np.uint32) != two.logits.view(np.uint32) for one, two in pairs]
+    counted = replace(request, logits=False, profile=True)
+    long = run(build, counted)
+    short = run(build, replace(counted, max_new_tokens=1))
+    simulated = simulated_ops(build, subject)
+    return Decode(
+        subject=subject,
+        kernels=kernels.value,
+        values=sum(one.size for one in differ),
+        mismatches=sum(int(np.count_nonzero(one)) for one in differ),
+        cycles=sum(token.instructions for token in plain.tokens[1:]) / subject.decode_tokens,
+        prefill_cycles=plain.stop.prefill_instructions,
+        ops=measured_ops(build, long, short, subject.decode_tokens),
+        simulated=sum(simulated.values()),
+        simulated_ops=simulated,
+    )
+
+
+def measured_ops(build: Path, long: RunRecords, short: RunRecords, tokens: int) -> dict[str, float]:
+    """Cycles per token of each op; what no kernel takes is the choice of the token."""
+    found: Counter[str] = Counter()
+    names = Program.open(build).manifest.profile
+    for name, more, less in zip(names, long.profile, short.profile, strict=True):
+        found[op_of(name)] += more.instructions - less.instructions
+    found["choose token"] = sum(token.instructions for token in long.tokens[1:]) - found.total()
+    return {op: cycles / tokens for op, cycles in found.items()}
+
+
+def op_of(kernel: str) -> str:
+    """The simulator's name of a kernel."""
+    if kernel in OPS:
+        return OPS[kernel]
+    module, _, projection = kernel.removesuffix("_proj").rpartition("_")
+    return f"{module}.{projection}_proj"
+
+
+def simulated_ops(build: Path, subject: Subject) -> dict[str, float]:
+    """Cycles per token of each op, by the simulator, over the same positions."""
+    listing = built_listing(Program.open(build))
+    simulator = Simulator(listing)
+    infos = op_infos(listing)
+    found: Counter[str] = Counter()
+    for step in range(subject.decode_tokens):
+        rows = simulator.step(1, subject.prompt_tokens + step, has_head=True).rows
+        for info, row in zip(infos, rows, strict=True):
+            found["head" if info.name in HEADS else info.name] += row.cycles
+    return {op: cycles / subject.decode_tokens for op, cycles in found.items()}
+
+
+def table_lines(decodes: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A table of each measured model, in Markdown."""
+    for one in decodes:
+        subject = one["subject"]
+        yield (
+            f"{subject['name']}, {subject['bits']} bits, {subject['prompt_tokens']} cached, "
+            f"{one['kernels']} kernels: {one['mismatches']} of {one['values']:,} logits differ"
+        )
+        yield ""
+        rows = [("all ops", *_cells(one["cycles"], one["simulated"]))]
+        for op, cycles in sorted(one["ops"].items(), key=lambda pair: -pair[1]):
+            rows.append((op, *_cells(cycles, one["simulated_ops"].get(op))))
+        yield from table(("cycles per token", "GVSoC", "simulator", "difference"), rows)
+        yield ""
+
+
+def _cells(measured: float, simulated: float | None) -> tuple[str, str, str]:
+    if simulated is None:
+        return count(measured), "", ""
+    return count(measured), count(simulated), f"{100 * (simulated / measured - 1):+.0f} %"
+
+
+def main() -> None:
+    """Measure and write, or print what was written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, help="where the measurements go")
+    parser.add_argument("--table", type=Path, help="measurements to print")
+    parser.add_argument("--only", default="", help="part of the name of a subject")
+    arguments = parser.parse_args()
+    if arguments.output:
+        decodes = [
+            asdict(measure(subject, kernels))
+            for subject in SUBJECTS
+            if arguments.only in f"{subject.name} {subject.bits}"
+            for kernels in Kernels
+        ]
+        arguments.output.write_text(json.dumps(decodes, indent=1) + "\n", "utf-8")
+    if arguments.table or arguments.output:
+        written = json.loads((arguments.table or arguments.output).read_text("utf-8"))
+        print("\n".join(table_lines(written)), end="")
+
+
+if __name__ == "__main__":
+    main()
