@@ -32,7 +32,11 @@ DECODE = DecodeSpeed(
     name=SMOLLM2_NAME, tasks=800_000, token_s=(1.0, 0.5, 0.5), first_token_s=0.9, one_by_one_s=4.0
 )
 FOUND = SimulationSpeed(
-    machine=MACHINE, decodes=(DECODE,), estimate_name="large", estimate_cpu_s=9.0
+    machine=MACHINE,
+    decodes=(DECODE,),
+    estimate_name="large",
+    estimate_cpu_s=9.0,
+    estimate_plan_cpu_s=7.0,
 )
 
 
@@ -53,7 +57,7 @@ def test_the_section_shows_the_figures() -> None:
     text = "\n".join(simulation_section(FOUND))
     assert "| tasks a second | 400,000 |" in text
     assert "| ms per token | 500.0 / 500.0 / 1000.0 |" in text
-    assert "`sim.estimate(large)`, planning included: 9.0 s." in text
+    assert "`sim.estimate(large)`: 9.0 s, of which the plan 7.0 s." in text
 
 
 def test_tasks_are_the_same_whether_they_are_played_from_memory_or_not() -> None:
