@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from aretusa_compress.errors import ModelError, UsageError
+from aretusa_compress.errors import UsageError
 from aretusa_compress.evaluation.answering import ANSWER_TOKENS, ask
 from aretusa_compress.evaluation.perplexity import WINDOW_TOKENS, cut_windows, judge_text
 from aretusa_compress.evaluation.questions import load_questions
@@ -75,7 +75,7 @@ def _judge(
     window = min(options.window, subject.context)
     windows = cut_windows(subject.encode(read_text(text)), window)
     if not windows:
-        raise ModelError("E0230", "the text is too short", file=text, fix="Give a longer text")
+        raise UsageError("E0230", "the text is too short", file=text, fix="Give a longer text")
     quality = judge_text(
         subject,
         windows[: options.windows],

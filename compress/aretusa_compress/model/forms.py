@@ -6,15 +6,9 @@ M.weight, M.adapter_in.weight, M.adapter_out.weight; M.low_rank_in.weight, M.low
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
-import torch
 from torch import Tensor, nn
-
-from aretusa_compress.errors import ModelError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ADAPTER_IN: Final = ".adapter_in.weight"
 ADAPTER_OUT: Final = ".adapter_out.weight"
@@ -74,22 +68,3 @@ def _replaced(network: nn.Module, name: str, layer: Layer) -> Layer:
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, layer)
     return layer
-
-
-def decoded(tensors: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
-    """The tensors with float weights in the place of codes: weight = code * scale of its row."""
-    result = {name: value for name, value in tensors.items() if not name.endswith((CODES, SCALES))}
-    for name, codes in tensors.items():
-        if not name.endswith(CODES):
-            continue
-        module = name.removesuffix(CODES)
-        scales = tensors.get(module + SCALES)
-        if scales is None or scales.shape != codes.shape[:1]:
-            raise ModelError(
-                "E0202",
-                f"{module} has codes but no scale for each of {codes.shape[0]} rows",
-                file=file,
-                fix="Write the checkpoint again",
-            )
-        result[f"{module}.weight"] = codes.to(torch.float32) * scales.to(torch.float32)[:, None]
-    return result

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 import transformers
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from aretusa_compress.errors import ModelError, UnsupportedError
 from aretusa_compress.model import forms
+from aretusa_compress.model.anatomy import ANATOMIES, BLOCK_TENSOR
+from aretusa_compress.model.decode import decoded, is_quantised
 from aretusa_compress.model.guard import CONFIG, check_directory, read_json, weight_files
 from aretusa_compress.model.loaded import Model
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 OWN_KEY: Final = "aretusa"  # of config.json
-_BLOCK: Final = re.compile(r"model\.layers\.(\d+)\.(.*)")
 _TORCH_DTYPES: Final = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -34,6 +33,11 @@ def stored_dtype(config: Mapping[str, Any]) -> torch.dtype:
     """What a configuration says about its weights; float32 where it says nothing known."""
     named = config.get("dtype", config.get("torch_dtype"))
     return _TORCH_DTYPES.get(str(named), torch.float32)
+
+
+def block_count(config: Mapping[str, Any]) -> int:
+    """Blocks of a model; GPT-Neo has a name of its own for their number."""
+    return int(config["num_hidden_layers" if "num_hidden_layers" in config else "num_layers"])
 
 
 def load_model(
@@ -51,12 +55,15 @@ def load_model(
     config = read_json(directory / CONFIG)
     own = config.get(OWN_KEY) or {}
     tensors = _read_tensors(directory)
-    if any(name.endswith(forms.CODES) for name in tensors) and decode:
-        tensors = forms.decoded(tensors, directory)
-    _refuse_quantised(config, tensors, directory)
-    layer_map = own.get("layers") or list(range(int(config["num_hidden_layers"])))
+    if decode:
+        tensors = decoded(tensors, config, directory)
+    else:
+        _refuse_quantised(config, tensors, directory)
+    layer_map = own.get("layers") or list(range(block_count(config)))
+    anatomy = ANATOMIES[config["model_type"]]
+    tensors = {name: t for name, t in tensors.items() if not name.endswith(anatomy.masks)}
     wanted = stored_dtype(config) if dtype is None else dtype
-    network = _network(directory, _unrolled(tensors, layer_map), wanted)
+    network = _network(directory, _unrolled(tensors, layer_map, anatomy.prefix), wanted)
     network.config.use_cache = False
     if device is not None:
         network.to(device)
@@ -70,6 +77,8 @@ def _network(directory: Path, tensors: dict[str, Tensor], dtype: torch.dtype) ->
     settings = transformers.AutoConfig.from_pretrained(
         directory, local_files_only=True, trust_remote_code=False
     )
+    if hasattr(settings, "quantization_config"):
+        del settings.quantization_config  # the weights are float by now
     pairs = {name: t for name, t in tensors.items() if ".adapter_" in name or ".low_rank_" in name}
     plain = {name: value for name, value in tensors.items() if name not in pairs}
     missing_ok = {name.removesuffix(forms.LOW_RANK_IN) + ".weight" for name in pairs}
@@ -97,16 +106,7 @@ def _network(directory: Path, tensors: dict[str, Tensor], dtype: torch.dtype) ->
 def _read_tensors(directory: Path) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for path in weight_files(directory):
-        try:
-            tensors.update(load_file(path))
-        except (SafetensorError, OSError) as problem:
-            raise ModelError(
-                "E0103",
-                "the file is no sound safetensors file",
-                file=path,
-                why=str(problem)[:120],
-                fix="Download it again",
-            ) from problem
+        tensors.update(load_file(path))
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ModelError(
@@ -119,8 +119,7 @@ def _read_tensors(directory: Path) -> dict[str, Tensor]:
 
 
 def _refuse_quantised(config: Mapping[str, Any], tensors: dict[str, Tensor], place: Path) -> None:
-    coded = [name for name in tensors if name.endswith((forms.CODES, ".qweight"))]
-    if config.get("quantization_config") is not None or coded:
+    if config.get("quantization_config") is not None or is_quantised(tensors):
         raise UnsupportedError(
             "E0126",
             "the weights are quantised already",
@@ -130,23 +129,23 @@ def _refuse_quantised(config: Mapping[str, Any], tensors: dict[str, Tensor], pla
         )
 
 
-def _unrolled(tensors: dict[str, Tensor], layer_map: list[int]) -> dict[str, Tensor]:
+def _unrolled(tensors: dict[str, Tensor], layer_map: list[int], prefix: str) -> dict[str, Tensor]:
     """The tensors under the number of each block that uses them."""
     stored: dict[int, dict[str, Tensor]] = {}
     result: dict[str, Tensor] = {}
     for name, value in tensors.items():
-        found = _BLOCK.fullmatch(name)
+        found = BLOCK_TENSOR.fullmatch(name)
         if found is None:
             result[name] = value
         else:
-            stored.setdefault(int(found[1]), {})[found[2]] = value
+            stored.setdefault(int(found[2]), {})[found[3]] = value
     for index, origin in enumerate(layer_map):
         for rest, value in stored.get(origin, {}).items():
-            result[f"model.layers.{index}.{rest}"] = value
+            result[f"{prefix}.{index}.{rest}"] = value
     unused = set(stored) - set(layer_map)
     for origin in sorted(unused):  # transformers reports them as unexpected
         for rest, value in stored[origin].items():
-            result[f"model.layers.{len(layer_map) + origin}.{rest}"] = value
+            result[f"{prefix}.{len(layer_map) + origin}.{rest}"] = value
     return result
 
 

@@ -8,8 +8,12 @@ from typing import Annotated, Any, Final
 from pydantic import Field, SerializeAsAny
 
 from aretusa_compress.depth.options import DepthOptions
+from aretusa_compress.eora.options import EoraOptions
+from aretusa_compress.gptq.options import GptqOptions
 from aretusa_compress.lora.options import LoraOptions
 from aretusa_compress.recipe.options import Options
+from aretusa_compress.sensitivity.options import SensitivityOptions
+from aretusa_compress.svd.options import SvdOptions
 from aretusa_compress.texts.options import DataOptions
 from aretusa_compress.width.options import WidthOptions
 
@@ -18,6 +22,10 @@ STAGE_OPTIONS: Final[dict[str, type[Options]]] = {
     "depth": DepthOptions,
     "width": WidthOptions,
     "lora": LoraOptions,
+    "gptq": GptqOptions,
+    "eora": EoraOptions,
+    "svd": SvdOptions,
+    "sensitivity": SensitivityOptions,
 }
 
 

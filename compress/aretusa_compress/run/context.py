@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aretusa_compress.errors import UsageError
+from aretusa_compress.model.anatomy import COMPILED
 from aretusa_compress.recipe.options import Options
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ Report = dict[str, Any]  # what a stage says about its work: JSON, the same for 
 class StageContext:
     """What a stage works with.
 
-    It reads the checkpoint in `source`, writes one into `output` (which is there, empty), may keep
+    It reads the checkpoint in `source`, which was made from those in `history`, oldest first. It
+    writes one into `output` (which is there, empty), may keep
     files in `state` while it works, and takes texts by their role. Random sequences are seeded.
     """
 
     source: Path
+    history: tuple[Path, ...]
     output: Path
     state: StageState
     texts: Texts
@@ -47,13 +50,16 @@ class Stage(Generic[Chosen]):
     """A kind of stage. `roles` are the texts of the recipe that it needs with these options.
 
     `need` estimates the memory from the shape of the model, the texts' options, and the bytes of a
-    weight. `libraries` are those that the result depends on beside the usual ones.
+    weight. `libraries` are those that the result depends on beside the usual ones,
+    `families` the types of model that it can change.
     """
 
     run: Callable[[StageContext, Chosen], Report]
     need: Callable[[Shape, Chosen, DataOptions, int], Need]
     roles: Callable[[Chosen], tuple[str, ...]] = field(default=lambda _: ())
     libraries: tuple[str, ...] = ()
+    uses_history: bool = False  # whether it reads checkpoints before its source too
+    families: tuple[str, ...] = COMPILED
 
 
 def cannot_apply(what: str, why: str, fix: str) -> UsageError:

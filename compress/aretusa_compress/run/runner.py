@@ -11,7 +11,7 @@ from aretusa_compress.model.guard import CONFIG, TOKENIZER, read_json, weight_fi
 from aretusa_compress.model.source import find_model
 from aretusa_compress.recipe.validate import suggestion
 from aretusa_compress.results import CompressResult, StageResult
-from aretusa_compress.run.context import StageContext
+from aretusa_compress.run.context import StageContext, cannot_apply
 from aretusa_compress.run.determinism import (
     prepare_libraries,
     seed_everything,
@@ -93,9 +93,10 @@ def _results(run: _Run, source: Path, chosen: list[str], only: str) -> list[Stag
     """One record for the model and for each stage."""
     started = time.monotonic()
     results = [_result(run, "model", source, {}, started, reused=True)]
+    sources = [source]
     for entry, name in zip(run.recipe.stages, run.recipe.stage_names, strict=True):
         started = time.monotonic()
-        inputs = _inputs(run, entry, source)
+        inputs = _inputs(run, entry, sources)
         record = run.place.record(name)
         is_current = record is not None and record["fingerprint"] == fingerprint(inputs)
         must_run = not is_current or (not run.resume and name in chosen)
@@ -110,17 +111,17 @@ def _results(run: _Run, source: Path, chosen: list[str], only: str) -> list[Stag
             )
         if must_run:
             _explain(run, name, record, inputs)
-            record = _run_stage(run, entry, name, source, inputs)
+            record = _run_stage(run, entry, name, sources, inputs)
         assert record is not None
-        source = run.place.stage(name)
-        results.append(_result(run, name, source, record, started, reused=not must_run))
+        sources = [*sources, run.place.stage(name)]
+        results.append(_result(run, name, sources[-1], record, started, reused=not must_run))
         if only and name == chosen[-1]:
             break
     return results
 
 
 def _run_stage(
-    run: _Run, entry: StageEntry, name: str, source: Path, inputs: dict[str, Any]
+    run: _Run, entry: StageEntry, name: str, sources: list[Path], inputs: dict[str, Any]
 ) -> dict[str, Any]:
     """Work, then put the result in its place; returns the record of the stage."""
     stage = stage_named(entry.name)
@@ -129,7 +130,8 @@ def _run_stage(
     state = run.place.state(name, fingerprint(inputs))
     seed_everything(run.recipe.seed)
     context = StageContext(
-        source=source,
+        source=sources[-1],
+        history=tuple(sources[:-1]),
         output=run.place.begin(name),
         state=state,
         texts=run.texts,
@@ -151,14 +153,15 @@ def _run_stage(
     return record
 
 
-def _inputs(run: _Run, entry: StageEntry, source: Path) -> dict[str, Any]:
+def _inputs(run: _Run, entry: StageEntry, sources: list[Path]) -> dict[str, Any]:
     """Everything that the result of a stage depends on."""
     stage = stage_named(entry.name)
-    names = [CONFIG, TOKENIZER, *(path.name for path in weight_files(source))]
+    before = sources[:-1] if stage.uses_history else []
     return {
         "stage": entry.name,
         "options": entry.options.model_dump(mode="json"),
-        "model": file_digests(source, names),
+        "model": _digests(sources[-1]),
+        "history": [_digests(source) for source in before],
         "texts": {role: run.texts.inputs(role) for role in stage.roles(entry.options)},
         "seed": run.recipe.seed,
         "device": run.device.type,
@@ -166,6 +169,11 @@ def _inputs(run: _Run, entry: StageEntry, source: Path) -> dict[str, Any]:
         "libraries": library_versions(stage.libraries),
         "schema_version": SCHEMA_VERSION,
     }
+
+
+def _digests(checkpoint: Path) -> dict[str, str]:
+    names = [CONFIG, TOKENIZER, *(path.name for path in weight_files(checkpoint))]
+    return file_digests(checkpoint, names)
 
 
 def _explain(run: _Run, name: str, record: dict[str, Any] | None, inputs: dict[str, Any]) -> None:
@@ -215,11 +223,22 @@ def _check_memory(run: _Run, source: Path, chosen: list[str]) -> dict[str, int]:
     for entry, name in zip(run.recipe.stages, run.recipe.stage_names, strict=True):
         if name in chosen:
             stage = stage_named(entry.name)
+            _check_family(name, stage.families, str(config["model_type"]))
             need = stage.need(Shape.of(config), entry.options, run.recipe.data, weight_bytes)
             if run.device.type == "cpu":
                 check_need(name, need, free_bytes())
             needs[name] = need.total_bytes
     return needs
+
+
+def _check_family(name: str, families: tuple[str, ...], family: str) -> None:
+    """Raise UsageError E0508 for a stage that cannot change models of this type."""
+    if family not in families:
+        raise cannot_apply(
+            f"the stage {name} cannot change models of type {family}",
+            f"it knows {', '.join(families)}",
+            "Leave the stage out",
+        )
 
 
 def _chosen(recipe: Recipe, only: str) -> list[str]:

@@ -23,5 +23,21 @@ def stage_named(name: str) -> Stage[Any]:
             from aretusa_compress.lora.stage import LORA  # noqa: PLC0415
 
             return LORA
+        case "gptq":
+            from aretusa_compress.gptq.stage import GPTQ  # noqa: PLC0415
+
+            return GPTQ
+        case "eora":
+            from aretusa_compress.eora.stage import EORA  # noqa: PLC0415
+
+            return EORA
+        case "svd":
+            from aretusa_compress.svd.stage import SVD  # noqa: PLC0415
+
+            return SVD
+        case "sensitivity":
+            from aretusa_compress.sensitivity.stage import SENSITIVITY  # noqa: PLC0415
+
+            return SENSITIVITY
         case _:
             raise AssertionError(f"recipe.schema knows the stage {name}, run.stages does not")
