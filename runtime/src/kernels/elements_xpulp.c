@@ -3,12 +3,19 @@
 #include "code_grid.h"
 #include "exp.h"
 #include "float_bits.h"
+#include "lanes.h"
 #include "xpulp_exp.h"
 #include "xpulp_quotient.h"
 
-float art_quotient(float a, float b)
+/* Code that stands there once is fetched once. */
+ART_OUT_OF_LINE float quotient(float a, float b)
 {
     return xp_is_moderate(a) && xp_is_moderate(b) ? xp_quotient(a, b) : a / b;
+}
+
+float art_quotient(float a, float b)
+{
+    return quotient(a, b);
 }
 
 float art_root(float value)
@@ -18,11 +25,11 @@ float art_root(float value)
 
 struct art_row_scale art_row_scale(float largest, float code_max)
 {
-    const float scale = art_quotient(largest, code_max);
+    const float scale = quotient(largest, code_max);
     if (scale < ART_SCALE_MIN) {
         return (struct art_row_scale){0.0f, 0.0f};
     }
-    return (struct art_row_scale){scale, art_quotient(1.0f, scale)};
+    return (struct art_row_scale){scale, quotient(1.0f, scale)};
 }
 
 /* Magnitudes are ordered as their bits are. The next value is loaded before this one is used. */

@@ -17,9 +17,15 @@ static inline float xp_reciprocal(float b)
     return xp_multiply_add(y, xp_subtract_product(b, y, 1.0f), y);
 }
 
+/* The largest mantissas, some of whose reciprocals miss by too much. */
+#define XP_HARD_MANTISSA 0x7fff80u
+
 /* a / b, if neither the quotient nor a * 2^-48 is subnormal and nothing overflows. */
 static inline float xp_quotient(float a, float b)
 {
+    if ((art_bits_of_float(b) & XP_HARD_MANTISSA) == XP_HARD_MANTISSA) {
+        return a / b;
+    }
     const float y = xp_reciprocal(b);
     float q = a * y;
     q = xp_multiply_add(xp_subtract_product(q, b, a), y, q);

@@ -75,7 +75,7 @@ static enum kind register_kind(uint32_t word)
     case 0x01:
         return products[funct3];
     case 0x02:
-        return funct3 == 4 ? MIN : funct3 == 6 ? MAX : ILLEGAL;
+        return funct3 == 6 ? MAX : ILLEGAL;
     case 0x20:
         return funct3 == 0 ? SUB : funct3 == 5 ? SRA : ILLEGAL;
     case 0x21:
@@ -90,18 +90,10 @@ static enum kind vector_kind(uint32_t word)
     const uint32_t funct3 = bits(word, 14, 12);
     const uint32_t both = bits(word, 31, 25) << 3 | funct3;
     switch (both) {
-    case 0x4c << 3:
-        return DOT_H;
     case 0x4c << 3 | 1:
         return DOT_B;
-    case 0x5c << 3:
-        return SDOT_H;
     case 0x5c << 3 | 1:
         return SDOT_B;
-    case 0x64 << 3 | 1:
-        return SHUFFLE2_B;
-    case 0x68 << 3:
-        return PACK_H;
     default:
         return ILLEGAL;
     }
@@ -221,8 +213,7 @@ static void decode_immediate(uint32_t word, struct instruction *found)
 static void decode_vector(uint32_t word, struct instruction *found)
 {
     found->kind = vector_kind(word);
-    const bool adds = found->kind == SDOT_B || found->kind == SDOT_H || found->kind == SHUFFLE2_B;
-    reads(found, true, true, false, adds);
+    reads(found, true, true, false, found->kind == SDOT_B);
 }
 
 /* rd, kept in rs3, is the number of the loop. */

@@ -37,43 +37,17 @@ static uint32_t dot_bytes(uint32_t a, uint32_t b)
     return sum;
 }
 
-static uint32_t dot_halves(uint32_t a, uint32_t b)
-{
-    return (uint32_t)((int16_t)a * (int16_t)b) +
-           (uint32_t)((int16_t)(a >> 16) * (int16_t)(b >> 16));
-}
-
-static uint32_t shuffle(uint32_t old, uint32_t a, uint32_t selectors)
-{
-    uint32_t found = 0;
-    for (uint32_t shift = 0; shift < 32; shift += 8) {
-        const uint32_t selector = selectors >> shift & 7;
-        found |= ((selector & 4 ? a : old) >> 8 * (selector & 3) & 0xff) << shift;
-    }
-    return found;
-}
-
 static uint32_t xpulp(const struct instruction *now, uint32_t old, uint32_t a, uint32_t b)
 {
     switch ((enum kind)now->kind) {
     case MAC:
         return old + a * b;
-    case MIN:
-        return (int32_t)a < (int32_t)b ? a : b;
     case MAX:
         return (int32_t)a > (int32_t)b ? a : b;
     case DOT_B:
         return dot_bytes(a, b);
-    case SDOT_B:
-        return old + dot_bytes(a, b);
-    case DOT_H:
-        return dot_halves(a, b);
-    case SDOT_H:
-        return old + dot_halves(a, b);
-    case SHUFFLE2_B:
-        return shuffle(old, a, b);
     default:
-        return a << 16 | (b & 0xffff);
+        return old + dot_bytes(a, b);
     }
 }
 

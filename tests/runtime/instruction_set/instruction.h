@@ -83,14 +83,9 @@ enum kind {
     LOOP_SETUP,  /* lp.setup: imm = bytes from here to the last instruction of the body */
     LW_REGISTER, /* p.lw rd, rs2(rs1) and p.lw rd, rs2(rs1!) */
     MAC,         /* p.mac rd += rs1 * rs2 */
-    MIN,
     MAX,
     DOT_B,  /* pv.dotsp.b: four products of signed bytes */
     SDOT_B, /* pv.sdotsp.b: added to rd */
-    DOT_H,  /* two products of signed halves */
-    SDOT_H,
-    SHUFFLE2_B, /* bytes of rs1 (selectors 4 .. 7) and of rd (0 .. 3) as rs2 selects them */
-    PACK_H,     /* rd = rs1[15:0] << 16 | rs2[15:0] */
     KINDS
 };
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -119,7 +119,7 @@ class Program:
 
     entry: int
     first: int
-    image: bytes
+    image: bytes = field(repr=False)
     written_from: int  # what lies before it is code and constants
     counted: tuple[int, int]
 

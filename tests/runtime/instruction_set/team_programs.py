@@ -100,6 +100,41 @@ class TeamProgram:
         return run
 
 
+def build_single(folder: Path, source: str, kernels: str) -> Program:
+    """A program of one core from a file here, the elements of rows, and what the compiler calls."""
+    elements = variant_of(str(RUNTIME / "src" / "kernels" / "elements.c"), kernels)
+    freestanding = str(RUNTIME / "src" / "platform" / "rv32" / "freestanding.c")
+    table = str(RUNTIME / "src" / "kernels" / "exp_table.c")
+    own = [str(HERE / name) for name in (source, "team_start.S")]
+    objects = [_compile(folder, one) for one in (elements, table, freestanding, *own)]
+    elf = folder / "single.elf"
+    subprocess.run([LINKER, "-T", str(HERE / "team.ld"), "-o", str(elf), *objects], check=True)
+    return Program.read(elf)
+
+
+def build_bare_metal(folder: Path) -> Path:
+    """The portable kernels on one core with the harness that QEMU runs too."""
+    kernels = RUNTIME.parent / "tests" / "runtime" / "kernels"
+    own = [str(kernels / name) for name in ("bare_metal.c", "start.S")]
+    freestanding = str(RUNTIME / "src" / "platform" / "rv32" / "freestanding.c")
+    objects = [_compile(folder, one) for one in (*_sources(), *own, freestanding)]
+    elf = folder / "bare_metal.elf"
+    wrap = [f"--wrap={name}" for name in WRAPPED]
+    script = str(kernels / "bare_metal.ld")
+    subprocess.run([LINKER, "-T", script, *wrap, "-o", str(elf), *objects], check=True)
+    return elf
+
+
+def assemble(folder: Path, text: str) -> Program:
+    """A program of a few instructions, which starts at _start."""
+    source, elf = folder / "snippet.S", folder / "snippet.elf"
+    source.write_text(text, "utf-8")
+    built = str(folder / "snippet.o")
+    subprocess.run([CLANG, *ZFINX_FLAGS, "-c", str(source), "-o", built], check=True)
+    subprocess.run([LINKER, "-T", str(HERE / "team.ld"), "-o", str(elf), built], check=True)
+    return Program.read(elf)
+
+
 def memory_of(blob: bytearray, cases: int) -> Memory:
     """The blob, of which nothing but the cases and their arrays may be touched."""
     data = np.frombuffer(blob, np.uint8)
