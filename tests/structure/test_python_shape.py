@@ -15,6 +15,7 @@ LONG_FUNCTIONS: Final = {
     "aretusa.cli.compile_command": "one parameter per option of the command",
     "aretusa.cli_plan.plan_command": "one parameter per option of the command",
     "aretusa.cli.run_command": "one parameter per option of the command",
+    "aretusa.cli_eval.eval_command": "one parameter per option of the command",
     "aretusa.cli_verify.verify_command": "one parameter per option of the command",
     "aretusa.plan.op_cost._call": "one match arm per op, each a record",
     "aretusa.plan.rows._linear_row": "one record with a field per column of the report",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Libraries that results of every stage depend on.
 LIBRARIES: Final = ("torch", "transformers", "tokenizers", "safetensors")
-_AT_ONCE_BYTES: Final = 1 << 22
+_AT_ONCE_BYTES: Final = 1 << 20
 
 
 def file_digest(path: Path) -> str:

@@ -91,8 +91,7 @@ def run_recipe(
 
 def _results(run: _Run, source: Path, chosen: list[str], only: str) -> list[StageResult]:
     """One record for the model and for each stage."""
-    started = time.monotonic()
-    results = [_result(run, "model", source, {}, started, reused=True)]
+    results = [_result(run, "model", source, {}, time.monotonic(), reused=True)]
     sources = [source]
     for entry, name in zip(run.recipe.stages, run.recipe.stage_names, strict=True):
         started = time.monotonic()
@@ -140,13 +139,12 @@ def _run_stage(
         seed=run.recipe.seed,
         progress=run.progress,
     )
-    report = stage.run(context, entry.options)
     record = {
         "schema_version": SCHEMA_VERSION,
         "stage": entry.name,
         "fingerprint": fingerprint(inputs),
         "inputs": inputs,
-        "report": report,
+        "report": stage.run(context, entry.options),
     }
     run.place.finish(name, record)
     state.discard()
