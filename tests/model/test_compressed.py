@@ -134,9 +134,11 @@ def test_forms_agree_in_every_bit(
 ) -> None:
     model = MODELS[name]()
     build = build_of(model.write(tmp_path / "model"), engine=engine)
-    weights = Program.open(build).weights
-    for matrix, values in model.values.items():
-        np.testing.assert_array_equal(weights.real_matrix(matrix), values)
+    program = Program.open(build)
+    used = program.graph.weight_types().keys() & model.values.keys()
+    assert used or not model.values
+    for matrix in used:
+        np.testing.assert_array_equal(program.weights.real_matrix(matrix), model.values[matrix])
     check(build)
 
 
