@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import heappop, heappush
+from operator import add
 from typing import TYPE_CHECKING, Final
 
 from aretusa.trace.event import JOBS_MAX, TRANSFERS_MAX, Queue
@@ -148,20 +149,19 @@ class Timeline:
         """Tasks given to each queue."""
         return tuple(self._given)
 
-    def repeat(self, counters: tuple[int, ...], given: tuple[int, ...], after: Frozen) -> None:
-        """Add to the counters what was done before, and put the units into the state after it."""
+    def advance(self, counters: tuple[int, ...], given: tuple[int, ...]) -> None:
+        """Count what was done before; the units are where they were until `thaw`."""
         now, working, giving, barriers, tasks = counters[:5]
         self.now += now
         self.working += working
         self.giving += giving
         self.at_barriers += barriers
         self.tasks += tasks
-        self.stalls = [one + more for one, more in zip(self.stalls, counters[5:8], strict=True)]
-        self.busy = [one + more for one, more in zip(self.busy, counters[8:], strict=True)]
-        self._given = [one + more for one, more in zip(self._given, given, strict=True)]
-        self._thaw(after)
+        self.stalls = list(map(add, self.stalls, counters[5:8]))
+        self.busy = list(map(add, self.busy, counters[8:]))
+        self._given = list(map(add, self._given, given))
 
-    def _thaw(self, frozen: Frozen) -> None:
+    def thaw(self, frozen: Frozen) -> None:
         """The units are in that state now."""
         now, first, given = self.now, self.first_row, self._given
         running, waiting, done, early = frozen

@@ -30,7 +30,11 @@ class _Past:
 
 
 class Player:
-    """Plays blocks on one timeline."""
+    """Plays blocks on one timeline.
+
+    What a remembered block leaves behind is not put into the units as long as the next block is
+    remembered, too: `settle` does that before anything else looks at them.
+    """
 
     def __init__(self, timeline: Timeline, *, remembers: bool = True) -> None:
         """Nothing played yet; a timeline that keeps intervals runs everything."""
@@ -38,18 +42,28 @@ class Player:
         self.remembers = remembers and timeline.intervals is None
         self._known: dict[tuple[int, Frozen], _Past] = {}
         self._kept: list[Block] = []  # so that no other block gets their identity
+        self._state: Frozen | None = None  # of the units, where it is not in them
+
+    def settle(self) -> None:
+        """Put the state into the units."""
+        if self._state is not None:
+            self.timeline.thaw(self._state)
+            self._state = None
 
     def play(self, block: Block) -> None:
         """Run a block, or do what it did before."""
-        if not self.remembers or len(block) < LEAST:
-            play(self.timeline, block)
-            return
         timeline = self.timeline
-        key = (id(block), timeline.freeze())
+        if not self.remembers or len(block) < LEAST:
+            self.settle()
+            play(timeline, block)
+            return
+        key = (id(block), timeline.freeze() if self._state is None else self._state)
         past = self._known.get(key)
         if past is not None:
-            timeline.repeat(past.counters, past.given, past.after)
+            timeline.advance(past.counters, past.given)
+            self._state = past.after
             return
+        self.settle()
         counters, given = timeline.counters(), timeline.given()
         play(timeline, block)
         if len(self._known) < MOST:

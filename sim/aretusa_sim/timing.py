@@ -85,6 +85,7 @@ class Simulator:
         start, busy = timeline.now, list(timeline.busy)
         starts: list[tuple[int, int]] = []
         for first, part in code:
+            self.player.settle()  # labels are counted from the row
             timeline.first_row = first
             for segment in part.segments:
                 before = _counters(timeline)
@@ -96,6 +97,7 @@ class Simulator:
                 for row, activity in segment.activity.items():
                     known = activities.get(first + row)
                     activities[first + row] = activity if known is None else known.plus(activity)
+        self.player.settle()
         timeline.finish()
         for index, activity in activities.items():
             rows[index].activity = activity
