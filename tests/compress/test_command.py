@@ -81,7 +81,7 @@ def test_errors_are_one_line_and_one_document(
 def test_a_lack_of_memory_says_how_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("aretusa_compress.run.runner.free_bytes", lambda: 10**6)
+    monkeypatch.setattr("aretusa_compress.run.before.free_bytes", lambda _: 10**6)
     code = main(["compress", recipe_file(tmp_path), "-o", str(tmp_path / "run")])
     assert code == ExitCode.CAPACITY
     error = capsys.readouterr().err

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-# Libraries that results of every stage depend on.
-LIBRARIES: Final = ("torch", "transformers", "tokenizers", "safetensors")
+# Packages that results of every stage depend on, this one with its algorithms among them.
+LIBRARIES: Final = ("aretusa", "torch", "transformers", "tokenizers", "safetensors")
 _AT_ONCE_BYTES: Final = 1 << 20
 
 

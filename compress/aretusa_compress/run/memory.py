@@ -14,6 +14,8 @@ from aretusa_compress.errors import CapacityError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import torch
+
 _CGROUP: Final = Path("/sys/fs/cgroup")
 FLOAT32_BYTES: Final = 4
 LIBRARY_BYTES: Final = 700 * 10**6  # Python with torch, transformers and peft loaded
@@ -91,8 +93,12 @@ class Need:
         return sum(self.parts.values())
 
 
-def free_bytes() -> int:
-    """Memory that this process may still take: of the computer, and of its control group."""
+def free_bytes(device: torch.device) -> int:
+    """Memory that this process may still take: of the GPU, or of the computer and control group."""
+    if device.type == "cuda":
+        import torch  # noqa: PLC0415 - slow to load
+
+        return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()

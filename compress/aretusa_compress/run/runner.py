@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aretusa_compress.errors import UsageError
-from aretusa_compress.model.guard import CONFIG, TOKENIZER, read_json, weight_files
+from aretusa_compress.model.guard import CONFIG, TOKENIZER, weight_files
 from aretusa_compress.model.source import find_model
-from aretusa_compress.recipe.validate import suggestion
 from aretusa_compress.results import CompressResult, StageResult
-from aretusa_compress.run.context import StageContext, cannot_apply
+from aretusa_compress.run.before import check_memory, check_texts, chosen_stages
+from aretusa_compress.run.context import StageContext
 from aretusa_compress.run.determinism import (
     prepare_libraries,
     seed_everything,
@@ -27,7 +27,7 @@ from aretusa_compress.run.fingerprint import (
     fingerprint,
     library_versions,
 )
-from aretusa_compress.run.memory import Shape, check_need, free_bytes, peak_bytes
+from aretusa_compress.run.memory import free_bytes, peak_bytes
 from aretusa_compress.run.progress import Silent
 from aretusa_compress.run.stages import stage_named
 from aretusa_compress.texts.roles import Texts
@@ -71,18 +71,18 @@ def run_recipe(
     Without `resume` everything is done anew.
     """
     progress = Silent() if progress is None else progress
-    chosen = _chosen(recipe, only)
+    chosen = chosen_stages(recipe, only)
     prepare_libraries()
     files = find_model(recipe.model, recipe.revision)
     texts = Texts(recipe.data, recipe.seed)
-    _check_texts(recipe, texts)
+    check_texts(recipe, texts)
     device = settle(recipe)
     with RunDirectory.opened(output) as place:
         place.write_recipe(recipe)
         dtype = torch_dtype(recipe.dtype)
         run = _Run(recipe, place, texts, device, dtype, resume, progress)
         source = _converted(run, files.path) if files.is_gguf else files.path
-        need = _check_memory(run, source, chosen)
+        need = check_memory(recipe, source, chosen, device)
         results = _results(run, source, chosen, only)
         result = _summary(run, results, need)
         place.write_result(result.model_dump_json(indent=1) + "\n")
@@ -100,8 +100,6 @@ def _results(run: _Run, source: Path, chosen: list[str], only: str) -> list[Stag
         is_current = record is not None and record["fingerprint"] == fingerprint(inputs)
         must_run = not is_current or (not run.resume and name in chosen)
         if must_run and name not in chosen:
-            if name not in run.recipe.stage_names[: run.recipe.stage_names.index(chosen[0])]:
-                break  # a stage after the only one: it is left as it is
             raise UsageError(
                 "E0509",
                 f"--only {only} needs {name}, which is not there or no longer current",
@@ -202,58 +200,6 @@ def _converted(run: _Run, file: Path) -> Path:
     return run.place.stage(BASE)
 
 
-def _check_texts(recipe: Recipe, texts: Texts) -> None:
-    """Raise before any work if a stage lacks a text."""
-    for entry in recipe.stages:
-        for role in stage_named(entry.name).roles(entry.options):
-            texts.inputs(role)
-    for name in recipe.data.evaluation:
-        texts.inputs(f"evaluation.{name}")
-
-
-def _check_memory(run: _Run, source: Path, chosen: list[str]) -> dict[str, int]:
-    """Bytes that each stage to run is estimated to need. Raises CapacityError E0507."""
-    config = read_json(source / CONFIG)
-    stored = str(config.get("dtype", config.get("torch_dtype", "float32")))
-    dtype = stored if run.dtype is None else str(run.dtype)
-    weight_bytes = 4 if dtype.endswith("float32") else 2
-    needs = {}
-    for entry, name in zip(run.recipe.stages, run.recipe.stage_names, strict=True):
-        if name in chosen:
-            stage = stage_named(entry.name)
-            _check_family(name, stage.families, str(config["model_type"]))
-            need = stage.need(Shape.of(config), entry.options, run.recipe.data, weight_bytes)
-            if run.device.type == "cpu":
-                check_need(name, need, free_bytes())
-            needs[name] = need.total_bytes
-    return needs
-
-
-def _check_family(name: str, families: tuple[str, ...], family: str) -> None:
-    """Raise UsageError E0508 for a stage that cannot change models of this type."""
-    if family not in families:
-        raise cannot_apply(
-            f"the stage {name} cannot change models of type {family}",
-            f"it knows {', '.join(families)}",
-            "Leave the stage out",
-        )
-
-
-def _chosen(recipe: Recipe, only: str) -> list[str]:
-    """Directories of the stages to run. Raises UsageError E0003 for an unknown one."""
-    names = recipe.stage_names
-    if not only:
-        return names
-    kinds = [entry.name for entry in recipe.stages]
-    if only in names:
-        return [only]
-    if kinds.count(only) == 1:
-        return [names[kinds.index(only)]]
-    known = names if only in kinds else [*names, *kinds]
-    what = f"--only {only} names no single stage of the recipe, {suggestion(only, known)}"
-    raise UsageError("E0003", what, fix="Name a stage of the recipe, such as 1-depth")
-
-
 def _result(
     run: _Run, name: str, checkpoint: Path, record: dict[str, Any], started: float, *, reused: bool
 ) -> StageResult:
@@ -292,7 +238,7 @@ def _summary(run: _Run, results: list[StageResult], need: dict[str, int]) -> Com
         checkpoint=results[-1].checkpoint,
         device=run.device.type,
         threads=torch.get_num_threads(),
-        free_bytes=free_bytes(),
+        free_bytes=free_bytes(run.device),
         need_bytes=need,
         peak_bytes=peak_bytes(),
         libraries=library_versions(["peft"]),

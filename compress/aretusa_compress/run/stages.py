@@ -39,5 +39,13 @@ def stage_named(name: str) -> Stage[Any]:
             from aretusa_compress.sensitivity.stage import SENSITIVITY  # noqa: PLC0415
 
             return SENSITIVITY
+        case "calr":
+            from aretusa_compress.calr.stage import CALR  # noqa: PLC0415
+
+            return CALR
+        case "losparse":
+            from aretusa_compress.calr.losparse import LOSPARSE  # noqa: PLC0415
+
+            return LOSPARSE
         case _:
             raise AssertionError(f"recipe.schema knows the stage {name}, run.stages does not")

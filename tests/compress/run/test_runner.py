@@ -19,7 +19,7 @@ from aretusa_compress.errors import (
     UsageError,
 )
 from aretusa_compress.recipe.read import parse_recipe
-from aretusa_compress.run import runner
+from aretusa_compress.run import before
 from aretusa_compress.run.directory import RunDirectory
 from aretusa_compress.run.memory import Need, check_need
 from aretusa_compress.run.progress import Silent
@@ -167,7 +167,7 @@ def test_a_directory_with_other_files_is_left_alone(tmp_path: Path) -> None:
 def test_memory_is_estimated_before_work_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "free_bytes", lambda: 10**6)
+    monkeypatch.setattr(before, "free_bytes", lambda _: 10**6)
     with pytest.raises(CapacityError, match="E0507") as caught:
         run(tiny_document(tmp_path, [DEPTH, WIDTH, LORA]), tmp_path)
     assert caught.value.free_bytes == 10**6
