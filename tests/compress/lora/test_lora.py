@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file
 from tiny_runs import load_tiny, tiny_document, tiny_recipe, windows, write_tiny
 
+from aretusa.driver import compile_model
+from aretusa.options import CompileOptions
 from aretusa_compress.errors import NumericsError, UsageError
 from aretusa_compress.lora.adapters import attach, keep_adapters, trained
 from aretusa_compress.lora.options import Keep, LoraOptions
@@ -95,6 +97,9 @@ def test_a_branch_is_stored_beside_untouched_weights_and_grows(tmp_path: Path) -
     first = load_file(tmp_path / "run" / "1-lora" / "model.safetensors")
     old = first[f"{module}.adapter_in.weight"]
     assert torch.equal(found[f"{module}.adapter_in.weight"][:4], old)
+    options = CompileOptions(context=32, chunk=4)
+    compile_model(tmp_path / "run" / "2-lora", tmp_path / "build", options)
+    assert "adapter" in (tmp_path / "build" / "graph.txt").read_text()
 
 
 def test_shared_blocks_are_not_trained(tmp_path: Path) -> None:
