@@ -63,7 +63,7 @@ class KernelCall:
         return ceil(lines * target.core.code_line_cycles)
 
     def phase_cycles(self, phase: Phase, target: Target) -> float:
-        """The busiest core's cycles; where all wait for a unit that they share, those of the unit.
+        """The busiest core's cycles; where all wait for a divider that they share, those of it.
 
         What a core does before and after is not hidden by the others' waiting: they do the same.
         """
@@ -73,23 +73,39 @@ class KernelCall:
             unit: found.issue_cycles(target.core) + found.access_cycles(target, places)
             for unit, found in events.items()
         }
-        shared = {
-            unit: count * shared_unit_cycles(events[unit], target)
+        divider = {
+            unit: count * divider_cycles(events[unit], target)
             for unit, count in phase.all_cores.items()
         }
+
+        def cycles(unit: str, count: int) -> float:
+            crowd = phase.all_cores[unit] / count
+            waits = float_waits(events[unit], each[unit], crowd, target)
+            return max(count * (each[unit] + waits), divider[unit])
+
         return max(
-            sum(max(count * each[unit], shared[unit]) for unit, count in work.items() if count > 0)
+            sum(cycles(unit, count) for unit, count in work.items() if count > 0)
             for work in phase.busiest
         )
 
 
-def shared_unit_cycles(events: Events, target: Target) -> float:
-    """How long one unit of work keeps the dividers or the other float units, evenly loaded."""
+def divider_cycles(events: Events, target: Target) -> float:
+    """How long one unit of work keeps the float dividers, evenly loaded."""
     core = target.core
-    return max(
-        events.float_divides * core.float_divide_cycles / core.float_divide_units,
-        events.float_operations * core.float_cycles / core.float_units,
-    )
+    return events.float_divides * core.float_divide_cycles / core.float_divide_units
+
+
+def float_waits(events: Events, cycles: float, crowd: float, target: Target) -> float:
+    """Cycles in which a core waits, in one unit of work, for float units that it shares.
+
+    As many cores as `crowd` do the same, so that `others` share its unit. An operation meets
+    another core's if that one has one in this cycle or in the one before.
+    """
+    core = target.core
+    others = max(0.0, crowd / core.float_units - 1)
+    busy = events.float_operations * core.float_cycles
+    density = min(1.0, busy / cycles) if cycles > 0 else 0.0
+    return busy * others * (1 - (1 - density) ** 2)
 
 
 def total(work: Work, each: Mapping[str, float]) -> float:
