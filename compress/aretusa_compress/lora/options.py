@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -18,17 +19,13 @@ class Keep(StrEnum):
     BRANCH = "branch"  # stored beside them, as M.adapter_in and M.adapter_out
 
 
-class LoraOptions(Options):
-    """Low-rank adapters, trained on the training texts of the recipe.
+class UpdateOptions(Options):
+    """How parameters are trained on the training texts of the recipe.
 
-    Give `steps` (updates of the adapters) or `epochs` (passes over the training windows). An update
-    sees `batch` * `accumulation` windows.
+    Give `steps` (updates of the parameters) or `epochs` (passes over the training windows). An
+    update sees `batch` * `accumulation` windows.
     """
 
-    rank: Annotated[int, Field(ge=1)] = 8
-    alpha: Annotated[float, Field(gt=0.0)] = 16.0
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
-    matrices: tuple[str, ...] = ATTENTION
     steps: Annotated[int, Field(ge=1)] | None = None
     epochs: Annotated[float, Field(gt=0.0)] | None = None
     batch: Annotated[int, Field(ge=1)] = 4
@@ -38,8 +35,30 @@ class LoraOptions(Options):
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
     clip: Annotated[float, Field(gt=0.0)] = 1.0
     mixed_precision: bool = True
-    checkpoint_activations: bool = False
     save_every: Annotated[int, Field(ge=1)] = 20
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give exactly one of steps and epochs")
+        return self
+
+    def updates(self, examples: int) -> int:
+        """Updates in all, with so many windows to train on."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return max(1, math.ceil(self.epochs * examples / (self.batch * self.accumulation)))
+
+
+class LoraOptions(UpdateOptions):
+    """Low-rank adapters, trained on the training texts of the recipe."""
+
+    rank: Annotated[int, Field(ge=1)] = 8
+    alpha: Annotated[float, Field(gt=0.0)] = 16.0
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    matrices: tuple[str, ...] = ATTENTION
+    checkpoint_activations: bool = False
     keep: Keep = Keep.MERGED
 
     @field_validator("matrices")
@@ -49,9 +68,3 @@ class LoraOptions(Options):
         if unknown or not names:
             raise ValueError(f"choose matrices from {', '.join((*ATTENTION, *FEED_FORWARD))}")
         return names
-
-    @model_validator(mode="after")
-    def _has_one_length(self) -> Self:
-        if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give exactly one of steps and epochs")
-        return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +14,9 @@ from aretusa_compress.model.finite import first_bad_layer, not_finite
 from aretusa_compress.texts.windows import NO_TARGET
 
 if TYPE_CHECKING:
-    from aretusa_compress.lora.options import LoraOptions
+    from collections.abc import Callable
+
+    from aretusa_compress.lora.options import UpdateOptions
     from aretusa_compress.run.progress import Progress
     from aretusa_compress.run.state import StageState
     from aretusa_compress.texts.windows import Examples
@@ -24,24 +26,29 @@ _KEPT = "training"
 
 @dataclass(slots=True)
 class Training:
-    """A network, the parameters that change, and the examples; `losses` has one per update."""
+    """A network, the parameters that change, and the examples; `losses` has one per update.
+
+    `objective` takes network, ids and targets [batch, length] to a sum over the targets. `adjust`
+    is called with the number of an update when its gradients are there; what it remembers lies in
+    `buffers`, which are kept with the parameters.
+    """
 
     network: Any
     parameters: dict[str, nn.Parameter]
     examples: Examples
-    options: LoraOptions
+    options: UpdateOptions
     seed: int
     device: torch.device
     losses: list[float]
+    objective: Callable[[Any, Tensor, Tensor], Tensor] = field(default_factory=lambda: text_nats)
+    adjust: Callable[[int], None] = field(default=lambda _step: None)
+    buffers: dict[str, Tensor] = field(default_factory=dict)
+    what: str = "adapters"
 
     @property
     def steps(self) -> int:
         """Updates in all."""
-        if self.options.steps is not None:
-            return self.options.steps
-        assert self.options.epochs is not None
-        per_update = self.options.batch * self.options.accumulation
-        return max(1, math.ceil(self.options.epochs * len(self.examples.ids) / per_update))
+        return self.options.updates(len(self.examples.ids))
 
 
 def train(training: Training, state: StageState, progress: Progress) -> None:
@@ -54,7 +61,7 @@ def train(training: Training, state: StageState, progress: Progress) -> None:
         foreach=False,
     )
     training.network.train()
-    progress.start("training adapters", training.steps)
+    progress.start(f"training {training.what}", training.steps)
     done = _restore(training, optimizer, state)
     progress.advance(done)
     for step in range(done, training.steps):
@@ -65,7 +72,7 @@ def train(training: Training, state: StageState, progress: Progress) -> None:
     training.network.eval()
 
 
-def rate(step: int, steps: int, options: LoraOptions) -> float:
+def rate(step: int, steps: int, options: UpdateOptions) -> float:
     """Learning rate of an update: a rise over the share `warmup`, then a straight fall to zero."""
     rise = math.ceil(options.warmup * steps)
     if step < rise:
@@ -107,6 +114,7 @@ def _update(training: Training, optimizer: torch.optim.Optimizer, step: int) -> 
         raise not_finite(
             f"a gradient is not finite at step {step + 1}", bad[0] if bad else "the norm"
         )
+    training.adjust(step)
     for group in optimizer.param_groups:
         group["lr"] = rate(step, training.steps, options)
     optimizer.step()
@@ -115,12 +123,17 @@ def _update(training: Training, optimizer: torch.optim.Optimizer, step: int) -> 
 
 
 def _loss(training: Training, ids: Tensor, targets: Tensor) -> Tensor:
-    """Sum of nats over the targets of a batch."""
+    """The objective of a batch, summed over its targets."""
     mixed = training.options.mixed_precision
     with torch.autocast(training.device.type, torch.bfloat16, enabled=mixed):
-        logits = training.network(input_ids=ids, use_cache=False).logits
-    wanted = targets[:, 1:].to(training.device).flatten()
+        return training.objective(training.network, ids, targets.to(training.device))
+
+
+def text_nats(network: Any, ids: Tensor, targets: Tensor) -> Tensor:  # noqa: ANN401
+    """Negative log-likelihood of the targets [batch, length], summed."""
+    logits = network(input_ids=ids, use_cache=False).logits
     flat = logits[:, :-1].float().flatten(0, 1)
+    wanted = targets[:, 1:].flatten()
     return cross_entropy(flat, wanted, ignore_index=NO_TARGET, reduction="sum")
 
 
@@ -130,6 +143,7 @@ def _keep(training: Training, optimizer: torch.optim.Optimizer, state: StageStat
     if training.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(training.device)
     tensors["losses"] = torch.tensor(training.losses, dtype=torch.float64)
+    tensors |= {f"buffer.{name}": value.cpu() for name, value in training.buffers.items()}
     for name, parameter in training.parameters.items():
         tensors[f"value.{name}"] = parameter.detach().cpu()
         for key, value in optimizer.state[parameter].items():
@@ -146,6 +160,8 @@ def _restore(training: Training, optimizer: torch.optim.Optimizer, state: StageS
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and training.device.type == "cuda":
         torch.cuda.set_rng_state(tensors["random.cuda"], training.device)
+    for name, buffer in training.buffers.items():
+        buffer.copy_(tensors[f"buffer.{name}"])
     for name, parameter in training.parameters.items():
         parameter.copy_(tensors[f"value.{name}"].to(parameter.device))
         keys = [key.removesuffix(f".{name}") for key in tensors if key.endswith(f".{name}")]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, SerializeAsAny
 
+from aretusa_compress.calr.options import CalrOptions, LosparseOptions
 from aretusa_compress.depth.options import DepthOptions
 from aretusa_compress.eora.options import EoraOptions
 from aretusa_compress.gptq.options import GptqOptions
@@ -26,6 +27,8 @@ STAGE_OPTIONS: Final[dict[str, type[Options]]] = {
     "eora": EoraOptions,
     "svd": SvdOptions,
     "sensitivity": SensitivityOptions,
+    "calr": CalrOptions,
+    "losparse": LosparseOptions,
 }
 
 

@@ -21,6 +21,8 @@ from aretusa_compress.svd.ranks import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from torch import Tensor
 
     from aretusa_compress.model.loaded import Model
@@ -30,12 +32,17 @@ if TYPE_CHECKING:
 
 
 def choose_ranks(
-    options: Ranks, parts: dict[str, Parts], gradients: dict[str, float] | None
+    options: Ranks,
+    parts: dict[str, Parts],
+    gradients: dict[str, float] | None,
+    *,
+    stay: Collection[str] = (),
 ) -> dict[str, int | None]:
     """The rank of each matrix by its short name; None: it stays as it is.
 
     `gradients` are the mean squares of the loss's gradient at the outputs of each matrix, for a
-    budget that is weighed by the loss. Raises UsageError E0508 for a budget or names that do not
+    budget that is weighed by the loss; matrices of `stay` stay, at the cost of the others' budget.
+    Raises UsageError E0508 for a budget or names that do not
     suit the model.
     """
     slips = without_effect(options.ranks, parts)
@@ -45,10 +52,11 @@ def choose_ranks(
             "matrices and dense choose them",
             "Correct ranks",
         )
-    found = {
+    found: dict[str, int | None] = dict.fromkeys(stay)
+    found |= {
         name: fixed_rank(one.size, asked, options.multiple)
         for name, one in parts.items()
-        if (asked := last_match(options.ranks, name)) is not None
+        if name not in found and (asked := last_match(options.ranks, name)) is not None
     }
     rest = {name: one for name, one in parts.items() if name not in found}
     if options.budget is not None:

@@ -10,9 +10,8 @@ from aretusa_compress.run.context import Report, Stage, StageContext
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
 from aretusa_compress.svd.choose import choose_ranks, output_gradients
 from aretusa_compress.svd.decompositions import Decomposer, chosen_places
-from aretusa_compress.svd.options import Method
 from aretusa_compress.svd.spectra import ENERGIES, effective_rank, lost_share, rank_for_energy
-from aretusa_compress.svd.store import code_parts, dequantised, put_factors, save_with_codes
+from aretusa_compress.svd.store import put_factors, save_with_codes, truncated
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,32 +28,33 @@ _FLOAT64_BYTES = 8
 def run(context: StageContext, options: SvdOptions) -> Report:
     """Write the model with factors; report rank, error and spectrum of each matrix."""
     model = load_model(context.source, dtype=context.dtype, device=context.device)
-    places, parts, ranks = factored_parts(context, model, options, options.bits)
+    windows = None
+    if options.needs_calibration:
+        windows = context.texts.windows("calibration", context.source)
+    places, parts, ranks = factored_parts(context, model, options, windows, options.bits)
     codes: dict[str, PairOfCodes] = {}
     for place in places:
         rank = ranks[place.short]
         if rank is None:
             continue
-        factors = parts[place.short].truncated(rank)
-        if options.bits is not None:
-            is_whitened = options.method is Method.WHITENED
-            pair = code_parts(parts[place.short], rank, options.bits, is_whitened=is_whitened)
+        factors, pair = truncated(parts[place.short], rank, options)
+        if pair is not None:
             codes[place.name] = pair
-            factors = dequantised(pair)
         put_factors(model, place, factors)
     save_with_codes(model, context.source, context.output, codes)
     return {"matrices": described(parts, ranks), **totals(parts, ranks)}
 
 
 def factored_parts(
-    context: StageContext, model: Model, options: Ranks, bits: int | None = None
+    context: StageContext,
+    model: Model,
+    options: Ranks,
+    windows: Tensor | None,
+    bits: int | None = None,
 ) -> tuple[list[Place], dict[str, Parts], dict[str, int | None]]:
-    """The chosen matrices, their components and their ranks."""
+    """The chosen matrices, their components and their ranks; `windows` are calibration text."""
     places = chosen_places(model, options)
-    windows = None
-    if options.needs_calibration:
-        windows = context.texts.windows("calibration", context.source)
-    gradients = _gradients(context, model, options, places, windows)
+    gradients = loss_gradients(context, model, options, places, windows)
     parts = Decomposer(
         model=model,
         places=places,
@@ -67,13 +67,14 @@ def factored_parts(
     return places, parts, choose_ranks(options, parts, gradients)
 
 
-def _gradients(
+def loss_gradients(
     context: StageContext,
     model: Model,
     options: Ranks,
     places: list[Place],
     windows: Tensor | None,
 ) -> dict[str, float] | None:
+    """Mean squares of the loss's gradient at each matrix, kept in the state; None if not needed."""
     if not options.needs_gradients:
         return None
     kept: dict[str, float] | None = context.state.read_json("gradients")

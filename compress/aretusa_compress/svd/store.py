@@ -14,6 +14,7 @@ from aretusa_compress.model.save import save_model, stored_tensors
 from aretusa_compress.solvers.grid import Codes
 from aretusa_compress.solvers.low_rank import Factors
 from aretusa_compress.svd.decompositions import inner_codes, rounded
+from aretusa_compress.svd.options import Method
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +23,21 @@ if TYPE_CHECKING:
 
     from aretusa_compress.model.loaded import Model
     from aretusa_compress.svd.decompositions import Parts, Place
+    from aretusa_compress.svd.options import SvdOptions
 
 PairOfCodes = tuple[Codes, Codes]  # of low_rank_in and low_rank_out
 
 
-def code_parts(parts: Parts, rank: int, bits: int, *, is_whitened: bool) -> PairOfCodes:
+def truncated(parts: Parts, rank: int, options: SvdOptions) -> tuple[Factors, PairOfCodes | None]:
+    """Factors of a matrix, and their codes where the options ask for some."""
+    if options.bits is None:
+        return parts.truncated(rank), None
+    is_whitened = options.method is Method.WHITENED
+    pair = _code_parts(parts, rank, options.bits, is_whitened=is_whitened)
+    return dequantised(pair), pair
+
+
+def _code_parts(parts: Parts, rank: int, bits: int, *, is_whitened: bool) -> PairOfCodes:
     """Codes of both factors. Whitened, the middle values are uncorrelated, of variance `values`."""
     assert parts.codes is not None, "the decomposer was asked for codes"
     inner = Codes(codes=parts.codes.codes[:rank], scales=parts.codes.scales[:rank], bits=bits)
