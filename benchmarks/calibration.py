@@ -51,7 +51,7 @@ def calibration_lines(found: Iterable[Group]) -> Iterator[str]:
         yield f"### {group.title}"
         yield ""
         yield from paragraph(f"Source: {group.source}. Unit: {group.unit}.")
-        yield from table(("", "published", "ours", "error", "use", "note"), map(_cells, group.rows))
+        yield from table(("", "theirs", "ours", "error", "use", "note"), map(_cells, group.rows))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
