@@ -212,13 +212,11 @@ def main() -> None:
     parser.add_argument("--only", default="", help="part of the name of a subject")
     arguments = parser.parse_args()
     if arguments.output:
-        decodes = [
-            asdict(measure(subject, kernels))
-            for subject in SUBJECTS
-            if arguments.only in f"{subject.name} {subject.bits}"
-            for kernels in Kernels
-        ]
-        arguments.output.write_text(json.dumps(decodes, indent=1) + "\n", "utf-8")
+        decodes = []
+        for subject in SUBJECTS:
+            for kernels in Kernels if arguments.only in f"{subject.name} {subject.bits}" else ():
+                decodes.append(asdict(measure(subject, kernels)))
+                arguments.output.write_text(json.dumps(decodes, indent=1) + "\n", "utf-8")
     if arguments.table or arguments.output:
         written = json.loads((arguments.table or arguments.output).read_text("utf-8"))
         print("\n".join(table_lines(written)), end="")

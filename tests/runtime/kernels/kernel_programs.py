@@ -36,6 +36,7 @@ WARNINGS: Final = [
 C_FLAGS: Final = ["-std=c11", "-O2", "-ffp-contract=off", *WARNINGS]
 RV32_FLAGS: Final = ["-march=rv32imfc", "-mabi=ilp32f", "-mcmodel=medany", "-ffreestanding"]
 CROSS_GCC: Final = "riscv64-unknown-elf-gcc"
+CLANG: Final = "clang-19"
 QEMU: Final = "qemu-system-riscv32"
 QEMU_SECONDS: Final = 120
 # bare_metal.c counts what these take, so that it can leave it out.
@@ -157,10 +158,39 @@ class SanitizedProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class Cores:
+    """A compiler, and the hart that runs what it compiles."""
+
+    command: tuple[str, ...]
+    library: tuple[str, ...]  # flags for what implements memcpy and its like
+    link: tuple[str, ...]
+    hart: str  # QEMU's name of it
+
+
+FLOAT_REGISTERS: Final = Cores(
+    command=(CROSS_GCC, *RV32_FLAGS),
+    library=("-fno-tree-loop-distribute-patterns",),
+    link=("-lgcc",),
+    hart="rv32",
+)
+# As the chip's: floats lie in the integer registers.
+NO_FLOAT_REGISTERS: Final = Cores(
+    command=(
+        *(CLANG, "--target=riscv32-unknown-elf", "-march=rv32imc_zfinx_zicsr", "-mabi=ilp32"),
+        *("-mcmodel=medany", "-ffreestanding"),
+    ),
+    library=(),
+    link=("-fuse-ld=lld",),
+    hart="rv32,f=off,d=off,zfinx=on",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class BareMetal:
-    """The kernels on one RV32IMFC hart of QEMU's virt machine."""
+    """The kernels on one RV32 hart of QEMU's virt machine."""
 
     elf: Path
+    cores: Cores
 
     @staticmethod
     def is_available() -> bool:
@@ -168,23 +198,23 @@ class BareMetal:
         return shutil.which(CROSS_GCC) is not None and shutil.which(QEMU) is not None
 
     @classmethod
-    def build(cls, folder: Path) -> BareMetal:
+    def build(cls, folder: Path, cores: Cores = FLOAT_REGISTERS) -> BareMetal:
         """Compile with the strict warnings as errors."""
         elf = folder / "kernels.elf"
-        link = ["-nostdlib", "-nostartfiles", "-static", "-T", str(HERE / "bare_metal.ld")]
+        link = ["-nostdlib", "-static", "-T", str(HERE / "bare_metal.ld")]
         link += [f"-Wl,--wrap={name}" for name in WRAPPED]
-        command = [CROSS_GCC, *C_FLAGS, *RV32_FLAGS, *link, *_includes(), *_sources()]
-        own = [str(HERE / "start.S"), str(HERE / "bare_metal.c"), cls._library(folder)]
-        subprocess.run([*command, *own, "-lgcc", "-o", str(elf)], check=True)
-        return cls(elf)
+        command = [*cores.command, *C_FLAGS, *link, *_includes(), *_sources()]
+        own = [str(HERE / "start.S"), str(HERE / "bare_metal.c"), cls._library(folder, cores)]
+        subprocess.run([*command, *own, *cores.link, "-o", str(elf)], check=True)
+        return cls(elf, cores)
 
     @staticmethod
-    def _library(folder: Path) -> str:
+    def _library(folder: Path, cores: Cores) -> str:
         """What the compiler may call, built as the product builds it."""
         built = str(folder / "freestanding.o")
         source = str(RUNTIME / "src" / "platform" / "rv32" / "freestanding.c")
-        flags = [*C_FLAGS, *RV32_FLAGS, "-fno-tree-loop-distribute-patterns"]
-        subprocess.run([CROSS_GCC, *flags, "-c", source, "-o", built], check=True)
+        command = [*cores.command, *C_FLAGS, *cores.library]
+        subprocess.run([*command, "-c", source, "-o", built], check=True)
         return built
 
     def run(self, cases: Sequence[Case]) -> list[tuple[int, int]]:
@@ -204,7 +234,7 @@ class BareMetal:
         ]
         loader = f"loader,file={file},addr=0x84000000,force-raw=on"
         done = subprocess.run(
-            [QEMU, *machine, "-kernel", str(self.elf), "-device", loader],
+            [QEMU, *machine, "-cpu", self.cores.hart, "-kernel", str(self.elf), "-device", loader],
             capture_output=True,
             text=True,
             check=False,

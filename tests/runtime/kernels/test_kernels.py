@@ -22,11 +22,12 @@ from kernel_cases import (
     sample_case,
     silu_mul_case,
 )
+from kernel_programs import NO_FLOAT_REGISTERS, BareMetal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kernel_programs import BareMetal, HostLibrary, SanitizedProgram
+    from kernel_programs import HostLibrary, SanitizedProgram
 
 CORES = (1, 2, 4, 8)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -56,6 +57,12 @@ def test_no_access_leaves_its_array(
 @pytest.mark.qemu
 def test_rv32_gives_the_same_bits(bare_metal: BareMetal) -> None:
     bare_metal.check(case_catalogue.catalogue())
+
+
+@pytest.mark.slow
+@pytest.mark.zfinx
+def test_cores_without_float_registers_give_the_same_bits(tmp_path: Path) -> None:
+    BareMetal.build(tmp_path, NO_FLOAT_REGISTERS).check(case_catalogue.catalogue())
 
 
 @EXAMPLES
