@@ -38,6 +38,8 @@ class Level:
 
 
 KIB: Final = 1024
+HEAD_BYTES: Final = 64  # of a position in a tile
+SCALE_BYTES: Final = 4
 EVEN_ROWS: Final = 64  # a tile of so many gives each of eight cores a block
 LEVELS: Final = (
     Level(2, 56 * KIB, 24 * KIB, 32 * KIB, 128),
@@ -107,8 +109,25 @@ def working_set(
         pages=pages,
         sums_bytes=level.sums_bytes,
         scores_bytes=max(least_scores_bytes(graph), level.scores_bytes),
-        tile_positions=min(level.tile_positions, -(-graph.context // 8) * 8),
+        tile_positions=tile_positions(graph, level),
     )
+
+
+def tile_positions(graph: Graph, level: Level) -> int:
+    """Positions of attention's tiles, at most those of all heads.
+
+    Small heads get as many bytes as those of 60 elements: several share a tile then, and each tile
+    costs the cores a barrier and what they do around it.
+    """
+    most = 8
+    for op in graph.ops:
+        if isinstance(op, ops.CachedAttention):
+            dim = op.query.type.dims(1)[2]
+            bytes_wanted = level.tile_positions * HEAD_BYTES
+            fitting = bytes_wanted // (dim + SCALE_BYTES) // 8 * 8
+            everything = graph.cache(op.key_cache).heads * -(-graph.context // 8) * 8
+            most = max(most, min(max(level.tile_positions, fitting), everything))
+    return most
 
 
 def least_scores_bytes(graph: Graph) -> int:

@@ -29,7 +29,7 @@ static const struct art_place embedding_scratch0_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch1_place = {ART_MEMORY_L1, 0x2480u};
 static const struct art_place scratch9_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place activated_codes_place = {ART_MEMORY_L1, 0x2540u};
-static const struct art_place q_proj_rotated_codes_place = {ART_MEMORY_L1, 0x3f00u};
+static const struct art_place q_proj_rotated_codes_place = {ART_MEMORY_L1, 0x4900u};
 static const struct art_place attention_input_codes_place = {ART_MEMORY_L1, 0x3480u};
 static const struct art_place attended_codes_place = {ART_MEMORY_L1, 0x1000u};
 static const struct art_place ffn_input_codes_place = {ART_MEMORY_L1, 0x3000u};
@@ -40,11 +40,11 @@ static const struct art_place gate_proj_place = {ART_MEMORY_L1, 0x3260u};
 static const struct art_place up_proj_place = {ART_MEMORY_L1, 0x4660u};
 static const struct art_place hidden_place = {ART_MEMORY_L1, 0x5a60u};
 static const struct art_place q_proj_place = {ART_MEMORY_L1, 0x36e0u};
-static const struct art_place attended_place = {ART_MEMORY_L1, 0x4200u};
+static const struct art_place attended_place = {ART_MEMORY_L1, 0x4c00u};
 static const struct art_place scratch13_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place logits_place = {ART_MEMORY_L1, 0x1860u};
-static const struct art_place k_proj_place = {ART_MEMORY_L1, 0x4200u};
-static const struct art_place v_proj_place = {ART_MEMORY_L1, 0x4600u};
+static const struct art_place k_proj_place = {ART_MEMORY_L1, 0x3ee0u};
+static const struct art_place v_proj_place = {ART_MEMORY_L1, 0x42e0u};
 static const struct art_place scratch0_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch8_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch10_place = {ART_MEMORY_L1, 0x0u};
@@ -348,7 +348,7 @@ static void run_kind0_attention(const struct step *step)
         .dim = 16,
         .position = step->position,
         .context = NETWORK_CONTEXT,
-        .tile_positions = 64,
+        .tile_positions = 128,
         .scores_bytes = 32768,
         .inverse_sqrt_dim = 0x1.0000000000000p-2f,
     };
@@ -683,7 +683,7 @@ static void run_kind1_attention(const struct step *step)
         .dim = 16,
         .position = step->position,
         .context = NETWORK_CONTEXT,
-        .tile_positions = 64,
+        .tile_positions = 128,
         .scores_bytes = 32768,
         .inverse_sqrt_dim = 0x1.0000000000000p-2f,
     };
