@@ -3,9 +3,9 @@
     python benchmarks/virtual_platform.py --output docs/virtual_platform.json
 
 needs `gvsoc` on PATH, clang-19 and lld-19, and some minutes; with --table FILE it prints the table
-of a file that it wrote. A program decodes greedily behind a prompt, once with one new token and
-once with more: what the longer run takes more is decoding alone. Every logit is compared with the
-program on this computer.
+of a file that it wrote. A program decodes greedily behind a prompt, once as it is and once with
+counts per kernel: what they grow behind the first token is decoding alone. Every logit is compared
+with the program on this computer.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def run(build: Path, request: RunRequest) -> RunRecords:
 
 
 def measure(subject: Subject, kernels: Kernels) -> Decode:
-    """Three runs: the plain program, and with counts per kernel a short and a long one."""
+    """Two runs: the plain program, and with counts per kernel."""
     build = compiled(subject, kernels)
     ids = tuple(int(i) for i in np.random.default_rng(7).integers(3, 260, subject.prompt_tokens))
     request = RunRequest(
@@ -134,9 +134,7 @@ def measure(subject: Subject, kernels: Kernels) -> Decode:
     plain = run(build, request)
     pairs = zip(plain.logits, expected.logits, strict=True)
     differ = [one.logits.view(np.uint32) != two.logits.view(np.uint32) for one, two in pairs]
-    counted = replace(request, logits=False, profile=True)
-    long = run(build, counted)
-    short = run(build, replace(counted, max_new_tokens=1))
+    counted = run(build, replace(request, logits=False, profile=True))
     simulated = simulated_ops(build, subject)
     return Decode(
         subject=subject,
@@ -145,19 +143,20 @@ def measure(subject: Subject, kernels: Kernels) -> Decode:
         mismatches=sum(int(np.count_nonzero(one)) for one in differ),
         cycles=sum(token.instructions for token in plain.tokens[1:]) / subject.decode_tokens,
         prefill_cycles=plain.stop.prefill_instructions,
-        ops=measured_ops(build, long, short, subject.decode_tokens),
+        ops=measured_ops(build, counted, subject.decode_tokens),
         simulated=sum(simulated.values()),
         simulated_ops=simulated,
     )
 
 
-def measured_ops(build: Path, long: RunRecords, short: RunRecords, tokens: int) -> dict[str, float]:
+def measured_ops(build: Path, counted: RunRecords, tokens: int) -> dict[str, float]:
     """Cycles per token of each op; what no kernel takes is the choice of the token."""
     found: Counter[str] = Counter()
+    first, last = counted.profiles[0], counted.profiles[-1]
     names = Program.open(build).manifest.profile
-    for name, more, less in zip(names, long.profile, short.profile, strict=True):
-        found[op_of(name)] += more.instructions - less.instructions
-    found["choose token"] = sum(token.instructions for token in long.tokens[1:]) - found.total()
+    for name, before, after in zip(names, first, last, strict=True):
+        found[op_of(name)] += after.instructions - before.instructions
+    found["choose token"] = sum(one.instructions for one in counted.tokens[1:]) - found.total()
     return {op: cycles / tokens for op, cycles in found.items()}
 
 

@@ -206,6 +206,7 @@ static void choose(struct art_session *session, const float *logits)
         const uint64_t end = art_platform_counter();
 
         art_record_token(session, token, end - session->mark);
+        art_record_profile(session);
         take_token(session, token);
     }
     art_record_logits(session, position, logits);

@@ -91,6 +91,7 @@ class RunRecords:
     logits: tuple[LogitsRecord, ...]
     stop: StopRecord
     profile: tuple[ProfileRow, ...]  # by kernel number; empty if the build does not count
+    profiles: tuple[tuple[ProfileRow, ...], ...]  # up to each token
 
 
 def parse_records(data: bytes) -> RunRecords:
@@ -99,7 +100,7 @@ def parse_records(data: bytes) -> RunRecords:
     tokens: list[TokenRecord] = []
     logits: list[LogitsRecord] = []
     stops: list[StopRecord] = []
-    profile: tuple[ProfileRow, ...] = ()
+    profiles: list[tuple[ProfileRow, ...]] = []
     for tag, payload in _split(data):
         try:
             match _Tag(tag):
@@ -113,12 +114,15 @@ def parse_records(data: bytes) -> RunRecords:
                     stops.append(_stop(payload))
                 case _Tag.PROFILE:
                     rows = _PROFILE_ROW.iter_unpack(payload)
-                    profile = tuple(ProfileRow(*row) for row in rows)
+                    profiles.append(tuple(ProfileRow(*row) for row in rows))
         except (ValueError, struct.error) as error:
             raise _damaged(f"a record of kind {tag} is malformed: {error}") from None
     if len(stops) != 1:
         raise _damaged("there is no single record of the end")
-    return RunRecords(prompt, tuple(tokens), tuple(logits), stops[0], profile)
+    last = profiles[-1] if profiles else ()
+    return RunRecords(
+        prompt, tuple(tokens), tuple(logits), stops[0], last, tuple(profiles[: len(tokens)])
+    )
 
 
 def _split(data: bytes) -> Iterator[tuple[int, memoryview]]:

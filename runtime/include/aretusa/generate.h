@@ -61,7 +61,8 @@ enum art_record {
     ART_RECORD_LOGITS = 3, /* uint32 position, then vocabulary floats */
     ART_RECORD_STOP = 4,   /* uint32 enum art_stop, uint32 prompt tokens, uint32 new tokens,
                             * uint32 0, uint64 boot, uint64 prefill instructions */
-    ART_RECORD_PROFILE = 5 /* per kernel row: uint64 instructions, uint64 calls */
+    ART_RECORD_PROFILE = 5 /* so far, behind each token and at the end; per kernel row: uint64
+                            * instructions, uint64 calls */
 };
 
 /* A step is what leads to one token: art_network_forward of the token before, head and choice; the

@@ -42,6 +42,20 @@ def test_every_kind_is_read() -> None:
     assert records.profile == (ProfileRow(100, 1), ProfileRow(200, 2))
 
 
+def test_counts_of_kernels_grow_with_the_tokens() -> None:
+    def counts(instructions: int, calls: int) -> bytes:
+        return record(5, struct.pack("<2Q", instructions, calls))
+
+    tokens = [record(2, struct.pack("<iIQ", 9, 3 + i, 5)) for i in range(2)]
+
+    records = parse_records(
+        PROMPT + tokens[0] + counts(10, 1) + tokens[1] + counts(30, 2) + STOP + counts(31, 3)
+    )
+
+    assert records.profiles == ((ProfileRow(10, 1),), (ProfileRow(30, 2),))
+    assert records.profile == (ProfileRow(31, 3),)
+
+
 def test_a_token_may_have_no_company() -> None:
     assert parse_records(STOP).tokens == ()
 
