@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checkpoints import tiny_config, write_gguf_llama, write_hf_llama
+from compressed_checkpoints import CompressedModel, Gptq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +78,7 @@ def load_or_refuse(path: Path) -> None:
         for name in checkpoint.tensor_names:
             checkpoint.load(name)
         checkpoint.fingerprint()
+        assert checkpoint.store.forms is not None
     except AretusaError as error:
         assert error.code  # noqa: PT017
         assert error.line().isprintable()  # noqa: PT017
@@ -115,6 +117,24 @@ def test_damaged_shards(tmp_path: Path, name: str, steps: list[Damage]) -> None:
     if not original.exists():
         write_hf_llama(tmp_path, CONFIG, shards=2)
         original.write_bytes((tmp_path / name).read_bytes())
+    (tmp_path / name).write_bytes(damaged(original.read_bytes(), steps))
+    load_or_refuse(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@given(steps=damages)
+@settings(EXAMPLES, max_examples=150)
+def test_damaged_compressed_directory(tmp_path: Path, name: str, steps: list[Damage]) -> None:
+    original = tmp_path / f"{name}.right"
+    if not original.exists():
+        model = CompressedModel(CONFIG)
+        gate, up, down, *_ = (m for m in model.modules() if ".mlp." in m)
+        model.gptq(gate, Gptq(group_size=16))
+        model.gptq(up, Gptq(symmetric=False))
+        model.low_rank(down, 4)
+        model.code(f"{down}.low_rank_in", 3)
+        model.keys["quantization_config"] = Gptq(symmetric=False).config
+        original.write_bytes((model.write(tmp_path) / name).read_bytes())
     (tmp_path / name).write_bytes(damaged(original.read_bytes(), steps))
     load_or_refuse(tmp_path)
 
