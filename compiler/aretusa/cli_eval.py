@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
@@ -14,9 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from aretusa.cli_compress import coded, require_compression
-from aretusa.cli_options import Debug, Json, Quiet  # noqa: TC001 - typer reads them
+from aretusa.cli_options import Bits, Debug, Json, Quiet  # noqa: TC001 - typer reads them
+from aretusa.cli_table import make_table, write_table
 from aretusa.errors import UsageError
 from aretusa.manifest import MANIFEST_FILE
+from aretusa.options import CompileOptions
+from aretusa.stage_table import markdown
 from aretusa.verbs.program_subject import ProgramSubject
 from aretusa_compress.errors import CompressError
 from aretusa_compress.evaluation.evaluate import WIKITEXT, EvaluationOptions, evaluate
@@ -43,6 +46,10 @@ Against = Annotated[
     typer.Option(help="Build or checkpoint: KL divergence and agreement with it."),
 ]
 OptionalInt = Optional[int]  # noqa: UP045
+TableOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--table", help="Directory for a table of all stages; SUBJECT is a compression."),
+]
 Windows = Annotated[OptionalInt, typer.Option(min=1, help="Of each text; all.")]
 BookOption = Annotated[
     Optional[str],  # noqa: UP045
@@ -60,6 +67,9 @@ def eval_command(
     book: BookOption = None,
     samples: Annotated[int, typer.Option(min=1, help="Most questions of each book.")] = 1200,
     answer_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 50,
+    table: TableOption = None,
+    bits: Bits = None,
+    context: Annotated[OptionalInt, typer.Option(help="Of the chip's program in a table.")] = None,
     quiet: Quiet = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -78,6 +88,10 @@ def eval_command(
         samples=samples,
         answer_tokens=answer_tokens,
     )
+    if table is not None:
+        compile_options = CompileOptions(bits=bits, context=context)
+        _table(subject, table, options, compile_options, show=(as_json, quiet))
+        return
     if not options.texts and questions is None:
         raise UsageError(
             "E0003",
@@ -108,6 +122,36 @@ def _evaluated(
             other=other,
             progress=progress,
         )
+
+
+def _table(
+    run: Path,
+    output: Path,
+    options: EvaluationOptions,
+    compile_options: CompileOptions,
+    *,
+    show: tuple[bool, bool],
+) -> None:
+    """Write the table and print it; questions are asked only if the options name some."""
+    as_json, quiet = show
+
+    def accuracy(checkpoint: Path) -> dict[str, float]:
+        if options.questions is None:
+            return {}
+        result = _evaluated(checkpoint, None, replace(options, texts=()), is_quiet=True)
+        return {answer.book: answer.accuracy for answer in result.answers}
+
+    try:
+        with _bar(is_quiet=as_json or quiet) as progress:
+            table = make_table(run, compile_options, accuracy=accuracy, progress=progress)
+    except CompressError as problem:
+        raise coded(problem) from problem
+    files = write_table(output, table)
+    if as_json:
+        typer.echo(table.model_dump_json(indent=1))
+    else:
+        typer.echo(markdown(table), nl=False)
+        typer.echo("\n".join(map(str, files)), err=True)
 
 
 def print_evaluation(result: EvaluationResult, console: Console) -> None:

@@ -80,6 +80,7 @@ CODES: dict[str, str] = {
     "E0511": "A recipe asks for a GPU and torch sees none; set device to cpu or auto.",
     "E0520": "Questions cannot be read or have no context; give JSON Lines, or quiz.",
     "E0521": "A line of a file of questions is none; give question, answers and contexts.",
+    "E0523": "A directory holds no finished compression; give what `aretusa compress -o` wrote.",
     "E0530": "Inputs of a layer are no finite numbers while it is quantised; look at the stage before.",
     "E0531": "GPTQModel failed; read its last words, or take group: channel, which needs no library.",
     "E0601": "A gate of a comparison fired: the result is worse than allowed; see what changed.",

@@ -11,7 +11,6 @@ from aretusa.cost.groups import add_group_call, finish_totals_call
 from aretusa.cost.kernels import (
     argmax_call,
     cache_append_call,
-    ceil_div,
     embed_call,
     finish_sums_call,
     heads_quantise_call,
@@ -20,6 +19,7 @@ from aretusa.cost.kernels import (
     silu_mul_quantise_call,
 )
 from aretusa.cost.products import linear_call
+from aretusa.cost.shares import ceil_div
 from aretusa.ir import ops
 from aretusa.ir.types import SUM_RUN
 from aretusa.neureka.registers import Mode
