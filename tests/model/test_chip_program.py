@@ -12,6 +12,7 @@ from tiny_models import CHUNK, runnable_config, write_model, write_target
 
 from aretusa.execution.firmware import PLAIN, Flavour, Platform
 from aretusa.frontend.llama_config import Family
+from aretusa.manifest import read_manifest
 from aretusa.neureka.linear import Engine
 from aretusa.verbs.executions import compiled_execution, numpy_execution
 from aretusa.verbs.verify import VerifyOptions, verify_build
@@ -83,4 +84,10 @@ def test_what_lies_off_chip_gives_the_same_bits(
 ) -> None:
     model = write_model(tmp_path / "model", WIDE)
     target = write_target(tmp_path / "other.toml", **SCANT)
-    check(build_of(model, weights="w4", target=str(target)), platform, flavour)
+    build = build_of(model, weights="w4", target=str(target))
+    regions = read_manifest(build).regions
+    homes = {region.memory for region in regions if region.kind in {"weight", "cache"}}
+    assert "l3" in homes
+    # No core reads L3, so that what is not moved piece by piece finds room elsewhere.
+    assert not {r.kind for r in regions if r.memory == "l3"} & {"tokenizer", "workspace"}
+    check(build, platform, flavour)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from aretusa.memory.contents import Content
     from aretusa.plan.linear_options import Setting
 
-TOKENIZER_READS: Final = 16  # transfers per token if the tokenizer lies off chip
+# Of a token, where cores would have to read what lies off chip: only an emulated chip can, so that
+# everything that can lie there goes there first.
+LAST_RESORT_CYCLES: Final = 1 << 20
 
 
 def content_item(content: Content, graph: Graph, setting: Setting) -> Item:
@@ -92,7 +94,7 @@ def _weight(content: Content, graph: Graph, setting: Setting, home: MemoryId) ->
 def _token_loop(setting: Setting, home: MemoryId) -> Load:
     if home is not MemoryId.L3:
         return Load()
-    return _per_token(setting, work=TOKENIZER_READS * link_cycles(setting.target, 4))
+    return _per_token(setting, work=LAST_RESORT_CYCLES)
 
 
 def _cache(content: Content, graph: Graph, setting: Setting, home: MemoryId) -> Load:

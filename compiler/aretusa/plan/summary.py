@@ -177,7 +177,7 @@ def _notes(plan: Plan) -> list[str]:
     notes = [ESTIMATE]
     tokenizer = plan.memory.find("tokenizer")
     if tokenizer is not None and tokenizer.memory is MemoryId.L3:
-        notes.append("the tokenizer lies off chip: the token loop reaches it by transfers only")
+        notes.append("the tokenizer lies off chip, where cores read it in emulation only")
     types = plan.bodies[0].types
     matrices = {op.weight: types[op.weight] for op in plan.graph.ops if isinstance(op, ops.Linear)}
     grouped = {name for name, m in matrices.items() if isinstance(m, DenseType) and m.group}

@@ -95,6 +95,20 @@ def test_what_cores_address_stays_on_chip() -> None:
         assert MemoryId.L3 in homes
 
 
+def test_a_tokenizer_goes_off_chip_when_nothing_else_can() -> None:
+    """What everything else costs at most, wherever it lies, is less than that."""
+    items = items_of(GRAPH)
+    works = {
+        home: option.load.decode_work
+        for option in items["tokenizer"].options
+        for _, home in option.homes
+    }
+    last_resort = works.pop(MemoryId.L3)
+    others = [item for name, item in items.items() if name != "tokenizer"]
+    dearest = sum(max(option.load.decode_work for option in item.options) for item in others)
+    assert last_resort > dearest + max(works.values())
+
+
 def test_engine_rows_lie_where_the_engine_reads_or_are_paged() -> None:
     for item in items_of(GRAPH).values():
         for option in item.options:
