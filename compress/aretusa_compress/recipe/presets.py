@@ -88,12 +88,13 @@ class Preset:
             stages.append({"width": {"pattern": self.pattern, "score": self.score}})
         if self.training:
             stages.append({"lora": {"rank": 8, "dropout": 0.1, "epochs": 1}})
-        return stages + [{name: _AFTER[name]} for name in self.after]
+        return stages + [dict(_AFTER[name]) for name in self.after]
 
 
 _AFTER: Final[dict[str, dict[str, Any]]] = {
-    "gptq": {"bits": 4, "group": 128},
-    "eora": {"samples": 64},
+    "gptq": {"gptq": {"bits": 4, "group": 128}},
+    "eora": {"eora": {"samples": 64}},
+    **{f"w{bits}": {"gptq": {"bits": bits, "group": "channel"}} for bits in range(2, 9)},
 }
 
 
@@ -125,15 +126,22 @@ def _small() -> dict[str, Preset]:
         "smollm2/wanda2:4": Preset(SMOLLM2, pattern="2:4"),
         "smollm2/wanda4:8": Preset(SMOLLM2, pattern="4:8"),
         "smollm2/magnitude2:4": Preset(SMOLLM2, pattern="2:4", score="magnitude"),
+        **{f"smollm2/w{bits}": Preset(SMOLLM2, after=(f"w{bits}",)) for bits in (3, 4, 5, 6)},
+        "smollm2/w4-eora": Preset(SMOLLM2, after=("w4", "eora")),
+        "smollm2/gptq-eora": Preset(SMOLLM2, after=("gptq", "eora")),
         "smollm2/depth2-wanda1:8-sotu-lora": Preset(SMOLLM2, 2, "1:8", "sotu"),
+        "smollm2/depth2-wanda1:8-sotu-lora-w4-eora": Preset(
+            SMOLLM2, 2, "1:8", "sotu", ("w4", "eora")
+        ),
         "tiny-orator/depth1-wanda1:8-sotu-lora": Preset(TINY_ORATOR, 1, "1:8", "sotu"),
+        "tiny-orator/w4": Preset(TINY_ORATOR, after=("w4",)),
     }
 
 
 PRESETS: Final[dict[str, Preset]] = {
     name: preset
     for name, preset in (_published() | _small()).items()
-    if STAGE_OPTIONS.keys() >= set(preset.after)
+    if STAGE_OPTIONS.keys() >= {stage for entry in preset.stages for stage in entry}
 }
 
 
@@ -160,10 +168,17 @@ def _small_setting(preset: Preset) -> dict[str, Any]:
     for stage in stages:
         if is_tiny and "depth" in stage:  # of eight blocks six protected ones leave no choice
             stage["depth"] |= {"protect_first": 1, "protect_last": 1}
+        if "eora" in stage:
+            stage["eora"] = {"samples": 16}
         if "lora" in stage:
             stage["lora"] = {"rank": 8, "dropout": 0.1, "steps": 40, "accumulation": 1}
     data: dict[str, Any] = {
-        "calibration": {"stand_in": "sotu", "samples": 8, "tokens": tokens, "pick": "random"},
+        "calibration": {
+            "stand_in": "sotu",
+            "samples": _samples(stages),
+            "tokens": tokens,
+            "pick": "random",
+        },
         "evaluation": {
             "news": {"stand_in": "brown-news", "samples": 3, "tokens": tokens},
             "learned": {"stand_in": "brown-learned", "samples": 3, "tokens": tokens},
@@ -172,3 +187,8 @@ def _small_setting(preset: Preset) -> dict[str, Any]:
     if preset.training:
         data["training"] = {"stand_in": "sotu", "samples": 400, "tokens": 256, "pick": "random"}
     return {"stages": stages, "dtype": "float32", "data": data}
+
+
+def _samples(stages: list[dict[str, Any]]) -> int:
+    """Calibration windows: second moments of inputs need more of them than norms do."""
+    return 16 if any("gptq" in stage for stage in stages) else 8
