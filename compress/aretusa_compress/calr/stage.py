@@ -52,17 +52,7 @@ def run(context: StageContext, options: CalrOptions) -> Report:
     stay = [place.short for place in found.places if place.block in spared]
     ranks = choose_ranks(options, found.parts, found.gradients, stay=stay)
     layers = _branches(context, options, found, ranks)
-    errors: dict[str, dict[str, float]] = {}
-    if windows is not None:
-        errors = LayerTraining(
-            model=model,
-            layers=layers,
-            windows=windows,
-            options=options.layer,
-            seed=context.seed,
-            state=context.state,
-            progress=context.progress,
-        ).run()
+    errors = _trained_alone(context, model, options, layers, windows)
     losses: list[float] = []
     if options.joint is not None:
         losses = _trained_jointly(context, model, layers, options.joint)
@@ -150,6 +140,28 @@ def _branches(
         for place in found.places
         if (rank := ranks[place.short]) is not None
     }
+
+
+def _trained_alone(
+    context: StageContext,
+    model: Model,
+    options: CalrOptions,
+    layers: dict[Place, Branches],
+    windows: Tensor | None,
+) -> dict[str, dict[str, float]]:
+    """Train the branches of each layer by themselves; `layers` gets what they have become."""
+    if windows is None:
+        return {}
+    training = LayerTraining(
+        model=model,
+        layers=layers,
+        windows=windows,
+        options=options.layer,
+        seed=context.seed,
+        state=context.state,
+        progress=context.progress,
+    )
+    return training.run()
 
 
 def _trained_jointly(

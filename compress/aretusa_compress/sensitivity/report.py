@@ -74,7 +74,7 @@ def analysis(
     everything: Measurement,
 ) -> dict[str, Any]:
     """The whole document. `all_but` and `only` have a measurement for each unit."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "unit": unit.pattern,
             "parameters": unit.parameters_given_back,
@@ -85,18 +85,7 @@ def analysis(
         for unit in units
     ]
     whole = measured(everything)
-    better = gains(whole, rows, options.pillars)
-    far = outlyingness(better)
-    pillars = find_pillars(
-        better, threshold=options.pillars.threshold, at_most=options.pillars.at_most
-    )
-    for row in rows:
-        away = far[row["unit"]]
-        row |= {
-            "gain": better[row["unit"]],
-            "deviations": away if math.isfinite(away) else None,
-            "is_pillar": row["unit"] in pillars,
-        }
+    pillars = _judge(rows, whole, options.pillars)
     return {
         "schema_version": SCHEMA_VERSION,
         "unit": options.unit.value,
@@ -108,6 +97,23 @@ def analysis(
         "pillars": pillars,
         "spectra": {name: _relative(one) for name, one in parts.items()},
     }
+
+
+def _judge(
+    rows: list[dict[str, Any]], everything: Mapping[str, Any], options: PillarOptions
+) -> list[str]:
+    """Add to each unit what is gained with it; returns the pillars."""
+    better = gains(everything, rows, options)
+    far = outlyingness(better)
+    pillars = find_pillars(better, threshold=options.threshold, at_most=options.at_most)
+    for row in rows:
+        away = far[row["unit"]]
+        row |= {
+            "gain": better[row["unit"]],
+            "deviations": away if math.isfinite(away) else None,
+            "is_pillar": row["unit"] in pillars,
+        }
+    return pillars
 
 
 def _spectrum(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
 from aretusa_compress.model.blocks import enter, next_token_nats, run_blocks, windows_on
 from aretusa_compress.model.finite import check_loss
 from aretusa_compress.run.context import cannot_apply
-from aretusa_compress.svd.decompositions import layer_of
 from aretusa_compress.svd.options import Weigh
 from aretusa_compress.svd.patterns import last_match, without_effect
 from aretusa_compress.svd.ranks import (
@@ -23,7 +23,7 @@ from aretusa_compress.svd.ranks import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from aretusa_compress.model.loaded import Model
     from aretusa_compress.run.progress import Progress
@@ -125,22 +125,13 @@ def output_gradients(
     with the text (Fisher's approximation of the second derivative); for an error without direction
     that is the mean square of g times the square of e.
     """
-    sums = {place.short: 0.0 for place in places}
-    names = {id(layer_of(model, place)): place.short for place in places}
-    counts = dict.fromkeys(sums, 0)
-
-    def watch(name: str) -> Any:  # noqa: ANN401
-        def add(gradient: Tensor) -> None:
-            sums[name] += float(gradient.double().square().sum())
-            counts[name] += gradient.numel()
-
-        return lambda _layer, _inputs, output: output.register_hook(add) and None
-
+    found = {place.short: _MeanSquare() for place in places}
     model.network.requires_grad_(requires_grad=False)
     handles = [
-        module.register_forward_hook(watch(names[id(module)]))
-        for module in model.network.modules()
-        if id(module) in names
+        block.get_submodule(place.matrix).register_forward_hook(found[place.short].watch)
+        for place in places
+        for block, stored in zip(model.blocks, model.layer_map, strict=True)
+        if stored == place.block
     ]
     every = windows_on(model, windows)
     progress.start("gradients of the loss", len(every))
@@ -157,4 +148,20 @@ def output_gradients(
     finally:
         for handle in handles:
             handle.remove()
-    return {name: sums[name] / max(counts[name], 1) for name in sums}
+    return {name: one.total / max(one.count, 1) for name, one in found.items()}
+
+
+@dataclass(slots=True)
+class _MeanSquare:
+    """Of the gradients at a layer's outputs."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def watch(self, _layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        """Look at the gradient when it comes back."""
+        output.register_hook(self._add)
+
+    def _add(self, gradient: Tensor) -> None:
+        self.total += float(gradient.double().square().sum())
+        self.count += gradient.numel()
