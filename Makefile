@@ -37,7 +37,7 @@ SMOLLM2 := .cache/smollm2/$(SMOLLM2_FILE)
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 # ---- set-up
 
@@ -128,7 +128,7 @@ $(INSTALLED_COMPRESS): pyproject.toml constraints.txt constraints-compress.txt |
 	@test -x $(PY_COMPRESS) || $(PY) -m venv $(VENV_COMPRESS)
 	@$(PIP_COMPRESS) pip
 	@$(PIP_COMPRESS) torch
-	@$(PIP_COMPRESS) --editable '.[compress]' --group test
+	@$(PIP_COMPRESS) --editable '.[compress,plots]' --group test
 	@$(PIP_COMPRESS) --no-deps --group gptqmodel
 	@touch $@
 
@@ -249,7 +249,7 @@ pins: ## Write constraints.txt anew from the newest versions that fit pyproject.
 	@build/pins/bin/python -m pip install -qq --group dev --editable .
 	@{ sed -n '/^#/p' constraints.txt; build/pins/bin/python -m pip freeze --all --exclude-editable --exclude setuptools; } > build/pins.txt
 	@mv build/pins.txt constraints.txt
-	@build/pins/bin/python -m pip install -qq --constraint constraints.txt --group test --editable '.[compress]'
+	@build/pins/bin/python -m pip install -qq --constraint constraints.txt --group test --editable '.[compress,plots]'
 	@build/pins/bin/python -m pip install -qq --no-deps --group gptqmodel
 	@{ sed -n '/^[#-]/p' constraints-compress.txt; build/pins/bin/python -m pip freeze --all --exclude-editable --exclude setuptools | sed 's/+cpu$$//' | grep -vxFf constraints.txt; } > build/pins.txt
 	@mv build/pins.txt constraints-compress.txt
