@@ -18,6 +18,7 @@ __all__ = ["AttentionShape", "attention_call"]
 
 COLUMNS: Final = 4  # of the result that a core takes at once
 KEYS: Final = 4  # that are multiplied at once
+ITEM_POSITIONS: Final = 20  # that take as long as what is done once for a part of a row
 WORD: Final = 4  # elements of a head that are multiplied at once
 
 
@@ -71,12 +72,14 @@ def _phase(name: str, shares: list[Counter[str]]) -> Phase:
     return Phase(name=name, busiest=tuple(shares), all_cores=whole)
 
 
-def parts_of_row(rows: int, cores: int) -> int:
-    """How many cores share a row, so that all have about the same: 1, 2, 4 or 8."""
-    parts = 1
-    while parts < LANES and rows * parts < 4 * cores and rows * parts % cores:
-        parts *= 2
-    return parts
+def parts_of_row(rows: int, cores: int, positions: int) -> int:
+    """How many cores share a row of so many positions, so that all have least to do."""
+    if rows >= 4 * cores:
+        return 1
+    return min(
+        (1, 2, 4, 8),
+        key=lambda parts: ceil_div(rows * parts, cores) * (positions // parts + ITEM_POSITIONS),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ class _PassWork:
     def _items(self, heads: int, core: int) -> Iterator[tuple[int, int, int, int]]:
         """Of a core: token, part of the row, parts of a row, how often."""
         rows = heads * self._head_rows
-        parts = parts_of_row(rows, self.cores)
+        parts = parts_of_row(rows, self.cores, self.one.visible)
         found = Counter(
             (item // parts // self.shape.repeat % self.one.tokens, item % parts)
             for item in range(core, rows * parts, self.cores)

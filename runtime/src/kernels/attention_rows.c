@@ -17,6 +17,8 @@ struct row {
     uint32_t in_tile;   /* of these, those in the step's tile */
 };
 
+enum { ITEM_POSITIONS = 20 };
+
 /* How the rows of some heads are shared. Items are parts of rows, row by row. */
 struct shares {
     uint32_t parts; /* of a row: 1, 2, 4 or 8 */
@@ -24,27 +26,25 @@ struct shares {
     uint32_t items;
 };
 
-/* Whether items go round without much waiting: in many turns, or without a rest. */
-static bool is_even(uint32_t items, uint32_t cores)
+/* As many parts as keep the cores least busy, if a row has so many positions; beside them an item
+ * takes about as long as ITEM_POSITIONS do. */
+static struct shares share_rows(const struct art_team *team, uint32_t rows, uint32_t positions)
 {
-    if (items >= 4 * cores) {
-        return true;
+    struct shares best = {.parts = 1, .shift = 0, .items = rows};
+    uint32_t least = UINT32_MAX;
+    if (rows >= 4 * team->cores) {
+        return best;
     }
-    while (items > cores) {
-        items -= cores;
+    for (uint32_t shift = 0; 1u << shift <= ART_LANES; shift++) {
+        const uint32_t items = rows << shift;
+        const uint32_t turns = (items + team->cores - 1) / team->cores;
+        const uint32_t length = turns * ((positions >> shift) + ITEM_POSITIONS);
+        if (length < least) {
+            least = length;
+            best = (struct shares){.parts = 1u << shift, .shift = shift, .items = items};
+        }
     }
-    return items == cores;
-}
-
-static struct shares share_rows(const struct art_team *team, uint32_t rows)
-{
-    struct shares shares = {.parts = 1, .shift = 0, .items = rows};
-    while (shares.parts < ART_LANES && !is_even(shares.items, team->cores)) {
-        shares.parts *= 2;
-        shares.shift++;
-        shares.items *= 2;
-    }
-    return shares;
+    return best;
 }
 
 static uint32_t head_rows(const struct attention *attention, const struct attention_step *step)
@@ -217,7 +217,8 @@ static void mix(const struct attention *attention, const struct attention_step *
 void art_attention_keys(const struct art_team *team, const struct attention *attention,
                         const struct attention_step *step)
 {
-    const struct shares shares = share_rows(team, step->heads * head_rows(attention, step));
+    const struct shares shares =
+        share_rows(team, step->heads * head_rows(attention, step), step->visible);
     struct row row = row_at(attention, step, &shares, step->head, team->core);
     for (uint32_t item = team->core; item < shares.items; item += team->cores) {
         score(attention, step, &shares, &row);
@@ -228,7 +229,8 @@ void art_attention_keys(const struct art_team *team, const struct attention *att
 static void encode_pass(const struct art_team *team, const struct attention *attention,
                         const struct attention_step *step)
 {
-    const struct shares shares = share_rows(team, step->pass_heads * head_rows(attention, step));
+    const struct shares shares =
+        share_rows(team, step->pass_heads * head_rows(attention, step), step->visible);
     struct row row = row_at(attention, step, &shares, step->pass_head, team->core);
     for (uint32_t item = team->core; item < shares.items; item += team->cores) {
         encode(attention, &shares, &row);
@@ -239,7 +241,8 @@ static void encode_pass(const struct art_team *team, const struct attention *att
 void art_attention_value_scales(const struct art_team *team, const struct attention *attention,
                                 const struct attention_step *step)
 {
-    const struct shares shares = share_rows(team, step->heads * head_rows(attention, step));
+    const struct shares shares =
+        share_rows(team, step->heads * head_rows(attention, step), step->visible);
     struct row row = row_at(attention, step, &shares, step->head, team->core);
     for (uint32_t item = team->core; item < shares.items; item += team->cores) {
         if (step->position == 0) {
