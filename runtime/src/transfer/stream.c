@@ -10,16 +10,26 @@ struct landing {
     uint32_t number;
 };
 
-/* A pass over a plan. Loads are counted from its start: load n goes to slot n % slots. */
+/* A pass over a plan. The tables of a plan may be far from core 0: what it needs of a matrix is
+ * kept here while the tiles of that matrix are given. */
 struct pass {
     struct art_ring ring;
     const struct art_stream_plan *plan;
-    uint32_t layer; /* the cursor: what is given next */
+    uint32_t layer; /* the cursor: what is entered next */
     uint32_t load;
+    uint32_t rows; /* of the weight that is entered, and how many of them are given */
     uint32_t row;
+    uint32_t load_rows;                    /* that one slot takes */
+    const struct art_engine_place *engine; /* the weight; null if it is the matrix */
+    struct art_matrix_place matrix;
+    uint32_t from[ART_PART_COUNT]; /* where the rest of each part starts in the matrix's memory */
+    struct art_matrix_layout tile; /* of tile_rows rows */
+    uint32_t tile_rows;
     uint32_t given;
     uint32_t awaited;
     uint32_t released;
+    uint32_t give_slot; /* given and awaited loads go through the slots in turns */
+    uint32_t await_slot;
     struct landing landings[ART_RING_SLOTS_MAX];
 };
 
@@ -37,69 +47,93 @@ static uint32_t least(uint32_t one, uint32_t other)
     return one < other ? one : other;
 }
 
-/* Rows of a load that are streamed. */
-static uint32_t streamed_rows(const struct art_load *load, uint32_t row)
+static void enter_matrix(struct pass *pass, const struct art_matrix_place *matrix)
 {
-    if (load->matrices) {
-        return load->matrices[row].rows;
+    pass->matrix = *matrix;
+    pass->rows = pass->matrix.rows;
+    pass->tile_rows = 0;
+
+    const struct art_matrix_layout whole = art_matrix_layout(&pass->matrix, pass->rows);
+
+    for (uint32_t part = 0; part < ART_PART_COUNT; part++) {
+        pass->from[part] = pass->matrix.offset_bytes + whole.offset[part];
     }
-    return load->engines[row].memory == ART_MEMORY_L3 ? load->engines[row].rows : 0;
 }
 
-/* Move the cursor to the next rows that are streamed; null behind the last ones. */
-static const struct art_load *find_next(struct pass *pass)
+/* The weight of a load in a row of its table; one that is not streamed has no rows here. */
+static void enter(struct pass *pass, const struct art_load *load, uint32_t table_row)
 {
-    while (pass->layer < pass->plan->layer_count) {
+    pass->row = 0;
+    pass->load_rows = load->rows;
+    pass->engine = NULL;
+    if (load->matrices) {
+        enter_matrix(pass, &load->matrices[table_row]);
+    } else {
+        pass->engine = &load->engines[table_row];
+        pass->rows = pass->engine->memory == ART_MEMORY_L3 ? pass->engine->rows : 0;
+    }
+}
+
+/* Move the cursor to rows that are streamed; false behind the last ones. */
+static bool find_rows(struct pass *pass)
+{
+    while (pass->row == pass->rows) {
+        if (pass->layer == pass->plan->layer_count) {
+            return false;
+        }
         const struct art_layer *layer = &pass->plan->layers[pass->layer];
         const struct art_load_list *list = &pass->plan->kinds[layer->kind];
 
         if (pass->load == list->count) {
             pass->layer++;
             pass->load = 0;
-        } else if (pass->row < streamed_rows(&list->loads[pass->load], layer->row)) {
-            return &list->loads[pass->load];
         } else {
+            enter(pass, &list->loads[pass->load], layer->row);
             pass->load++;
-            pass->row = 0;
         }
     }
-    return NULL;
+    return true;
 }
 
-static uint32_t slot_offset(const struct pass *pass, uint32_t load)
+static uint32_t slot_offset(const struct pass *pass, uint32_t slot)
 {
-    return pass->ring.offset_bytes + load % pass->ring.slots * pass->ring.slot_bytes;
+    return pass->ring.offset_bytes + slot * pass->ring.slot_bytes;
+}
+
+static uint32_t slot_after(const struct pass *pass, uint32_t slot)
+{
+    return slot + 1 == pass->ring.slots ? 0 : slot + 1;
 }
 
 /* Give one transfer to the slot of the load that is being given, `at` bytes into the slot. */
 static void give_part(struct pass *pass, struct art_transfer part, uint32_t at)
 {
-    struct landing *landing = &pass->landings[pass->given % pass->ring.slots];
+    struct landing *landing = &pass->landings[pass->give_slot];
 
     check(at <= pass->ring.slot_bytes && part.bytes <= pass->ring.slot_bytes - at);
     part.to_memory = pass->ring.memory;
-    part.to_bytes = slot_offset(pass, pass->given) + at;
+    part.to_bytes = slot_offset(pass, pass->give_slot) + at;
     landing->queue =
         pass == &passes[ART_STREAM_PAGES] ? ART_QUEUE_PAGES : art_transfer_queue(&part);
     landing->number = art_transfer_submit(landing->queue, &part);
 }
 
-/* Some rows of a matrix; first is a multiple of ART_BLOCK_ROWS. */
-static void give_tile(struct pass *pass, const struct art_matrix_place *matrix, uint32_t first,
-                      uint32_t rows)
+/* The next rows of the matrix: a multiple of ART_BLOCK_ROWS, or the last ones. */
+static void give_tile(struct pass *pass, uint32_t rows)
 {
-    const struct art_matrix_layout whole = art_matrix_layout(matrix, matrix->rows);
-    const struct art_matrix_layout before = art_matrix_layout(matrix, first);
-    const struct art_matrix_layout tile = art_matrix_layout(matrix, rows);
-
+    if (rows != pass->tile_rows) {
+        pass->tile = art_matrix_layout(&pass->matrix, rows);
+        pass->tile_rows = rows;
+    }
     for (uint32_t part = 0; part < ART_PART_COUNT; part++) {
-        if (tile.bytes[part] > 0) {
+        if (pass->tile.bytes[part] > 0) {
             const struct art_transfer transfer = {
-                .from_memory = matrix->memory,
-                .from_bytes = matrix->offset_bytes + whole.offset[part] + before.bytes[part],
-                .bytes = tile.bytes[part],
+                .from_memory = pass->matrix.memory,
+                .from_bytes = pass->from[part],
+                .bytes = pass->tile.bytes[part],
             };
-            give_part(pass, transfer, tile.offset[part]);
+            give_part(pass, transfer, pass->tile.offset[part]);
+            pass->from[part] += pass->tile.bytes[part];
         }
     }
 }
@@ -133,23 +167,18 @@ static void give_page(struct pass *pass, const struct art_engine_place *engine, 
 /* Give loads as long as there are some and slots are free. */
 static void fill_ring(struct pass *pass)
 {
-    while (pass->given - pass->released < pass->ring.slots) {
-        const struct art_load *load = find_next(pass);
-
-        if (!load) {
-            return;
-        }
-        const uint32_t row = pass->plan->layers[pass->layer].row;
-        const uint32_t rows = least(load->rows, streamed_rows(load, row) - pass->row);
+    while (pass->given - pass->released < pass->ring.slots && find_rows(pass)) {
+        const uint32_t rows = least(pass->load_rows, pass->rows - pass->row);
 
         check(rows > 0);
-        if (load->matrices) {
-            give_tile(pass, &load->matrices[row], pass->row, rows);
+        if (pass->engine) {
+            give_page(pass, pass->engine, pass->row, rows);
         } else {
-            give_page(pass, &load->engines[row], pass->row, rows);
+            give_tile(pass, rows);
         }
         pass->row += rows;
         pass->given++;
+        pass->give_slot = slot_after(pass, pass->give_slot);
     }
 }
 
@@ -163,10 +192,13 @@ void art_stream_begin(enum art_stream stream, const struct art_ring *ring,
     pass->plan = plan;
     pass->layer = 0;
     pass->load = 0;
+    pass->rows = 0;
     pass->row = 0;
     pass->given = 0;
     pass->awaited = 0;
     pass->released = 0;
+    pass->give_slot = 0;
+    pass->await_slot = 0;
     fill_ring(pass);
 }
 
@@ -181,14 +213,15 @@ struct art_place art_stream_await(enum art_stream stream)
 
     check(pass->awaited < pass->given);
 
-    const struct landing *landing = &pass->landings[pass->awaited % pass->ring.slots];
+    const struct landing *landing = &pass->landings[pass->await_slot];
     const struct art_place slot = {
         .memory = pass->ring.memory,
-        .offset_bytes = slot_offset(pass, pass->awaited),
+        .offset_bytes = slot_offset(pass, pass->await_slot),
     };
 
     art_transfer_wait(landing->queue, landing->number);
     pass->awaited++;
+    pass->await_slot = slot_after(pass, pass->await_slot);
     return slot;
 }
 
