@@ -8,11 +8,14 @@ from sources import Module, imported, modules
 
 PACKAGE: Final = "aretusa_compress"
 # Folders that hold one kind of stage each: options.py says what may be chosen, stage.py does it.
-STAGES: Final = {"depth", "width", "lora", "gptq", "eora", "svd"}
+STAGES: Final = {"depth", "width", "lora", "gptq", "eora", "svd", "sensitivity", "calr"}
 # What the command reads before any work must load fast: no torch, nor what brings it.
 HEAVY: Final = {"torch", "transformers", "peft", "gptqmodel", "datasets", "accelerate"}
 # Below the stages: these know none of them, but for options.
 BELOW: Final = {"errors", "results", "model", "texts", "solvers"}
+
+# Stages that do what others do and more: they measure truncations, or go on training from them.
+BUILT_ON: Final = {"sensitivity": {"svd"}, "calr": {"lora", "sensitivity", "svd"}}
 
 # Imports against the arrows: stage folder, and the part of another one.
 EXCEPTIONS: Final = {
@@ -46,7 +49,7 @@ def test_stages_know_of_each_other_only_options() -> None:
         if parts[0] in STAGES
         for name in sorted(names)
         if name.startswith(f"{PACKAGE}.")
-        and (other := name.split(".")[1:])[0] in STAGES - {parts[0]}
+        and (other := name.split(".")[1:])[0] in STAGES - {parts[0]} - BUILT_ON.get(parts[0], set())
         and other[1] != "options"
         and (parts[0], f"{other[0]}.{other[1]}") not in EXCEPTIONS
     ]
