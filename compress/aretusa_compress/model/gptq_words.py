@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _WORD_BITS = 32
+_CROSSING_BITS = 3  # the width whose fields do not divide a word
 
 
 def unpack_gptq(words: dict[str, Tensor], config: dict[str, Any]) -> Tensor:
@@ -29,8 +30,7 @@ def unpack_gptq(words: dict[str, Tensor], config: dict[str, Any]) -> Tensor:
         raise ValueError(message)
     codes = unpack_along_rows(words["qweight"], bits)[: len(words["g_idx"])]
     rows = words["qweight"].shape[1]
-    zeros = unpack_along_rows(words["qzeros"].T.contiguous(), bits).T[:, :rows]
-    zeros = zeros + _zero_offset(zeros, bits, config)
+    zeros = _zero_points(words["qzeros"], bits, config)[:, :rows]
     groups = words["g_idx"].long()
     scales = words["scales"].to(torch.float32)
     return (scales[groups] * (codes - zeros[groups]).to(torch.float32)).T.contiguous()
@@ -44,6 +44,24 @@ def unpack_along_rows(words: Tensor, bits: int) -> Tensor:
     grouped = stream.reshape(count * _WORD_BITS // bits, bits, columns)
     weights = 1 << torch.arange(bits, dtype=torch.int32)
     return (grouped * weights[None, :, None]).sum(dim=1, dtype=torch.int32)
+
+
+def _zero_points(words: Tensor, bits: int, config: dict[str, Any]) -> Tensor:
+    """Zero points [groups, rows] of qzeros.
+
+    The writer of version 1 takes one from each field by one subtraction from the whole word, so
+    that a zero point of 0 borrows from its neighbour; the same sum gives it back. Fields of 3 bits
+    cross words and are written one by one.
+    """
+    stored = unpack_along_rows(words.T.contiguous(), bits).T
+    if _zero_offset(stored, bits, config) == 0:
+        return stored
+    if bits == _CROSSING_BITS:
+        return (stored + 1) & ((1 << bits) - 1)
+    ones = sum(1 << place for place in range(0, _WORD_BITS, bits))
+    added = (words.long() + ones) & ((1 << _WORD_BITS) - 1)
+    wrapped = torch.where(added >> (_WORD_BITS - 1) == 1, added - (1 << _WORD_BITS), added)
+    return unpack_along_rows(wrapped.to(torch.int32).T.contiguous(), bits).T
 
 
 def _zero_offset(zeros: Tensor, bits: int, config: dict[str, Any]) -> int:

@@ -37,7 +37,7 @@ def test_words_of_gptq(bits: int, form: str, is_symmetric: bool) -> None:
     codes = random.integers(0, 1 << bits, (depth, rows))
     offset = 1 if form == "gptq" else 0
     middle = 1 << (bits - 1)
-    # Version 1 stores zero points less one, so none of 0 can be stored.
+    # Zero points of 0 have a test of their own.
     zeros = np.full((groups, rows), middle)
     if not is_symmetric:
         zeros = random.integers(1, 1 << bits, (groups, rows))
@@ -55,6 +55,20 @@ def test_words_of_gptq(bits: int, form: str, is_symmetric: bool) -> None:
     label = "gptq_v2" if is_symmetric else form
     found = unpack_gptq(words, {"bits": bits, "checkpoint_format": label})
     assert np.array_equal(found.numpy(), expected.T)
+
+
+def test_zero_points_of_zero_borrow_from_their_neighbours() -> None:
+    zeros = np.array([[0, 3, 0, 15, 7, 0, 0, 1]])
+    word = sum(int(zero) << (4 * place) for place, zero in enumerate(zeros[0]))
+    stored = (word - 0x11111111) & 0xFFFFFFFF
+    words = {
+        "qweight": torch.from_numpy(packed_along_rows(np.zeros((32, 8), np.int64), 4)),
+        "qzeros": torch.from_numpy(np.array([[stored]], np.uint32).view(np.int32)),
+        "scales": torch.ones(1, 8, dtype=torch.float16),
+        "g_idx": torch.zeros(32, dtype=torch.int32),
+    }
+    found = unpack_gptq(words, {"bits": 4, "checkpoint_format": "gptq"})
+    assert np.array_equal(found.numpy(), -np.repeat(zeros.T, 32, axis=1))
 
 
 def test_codes_with_scales_and_what_is_no_code() -> None:
