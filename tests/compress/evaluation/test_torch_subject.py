@@ -64,5 +64,5 @@ def test_tensors_that_do_not_fit_the_configuration_are_refused(tmp_path: Path) -
     config = json.loads((directory / "config.json").read_text())
     config["num_hidden_layers"] += 1
     (directory / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="E0505"):
+    with pytest.raises(ModelError, match="E0202"):
         open_subject(directory)
