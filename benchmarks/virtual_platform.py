@@ -1,6 +1,6 @@
 """Cycles of decoded tokens on GVSoC, the chip's public virtual platform, beside the simulator's.
 
-    python benchmarks/virtual_platform.py --output docs/virtual_platform.json
+    python benchmarks/virtual_platform.py --output docs/virtual-platform.json
 
 needs `gvsoc` on PATH, clang-19 and lld-19, and some minutes; with --table FILE it prints the table
 of a file that it wrote. A program decodes greedily behind a prompt, once as it is and once with
