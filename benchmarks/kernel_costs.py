@@ -47,13 +47,13 @@ HEADER: Final = """\
 # events those of cost/events.py: all instructions, and those that can take more than a cycle.
 # Compiled as the tests compile: clang 19, -O2, rv32imc_zfinx{kernels}.
 #
-# Compared with GVSoC's siracusa target (209c147, its cluster's cores built for floats in the integer
-# registers), where all results have the same bits: eight cores, operands in L1, two cycles for a
-# multiplication as there, each call after the same one. Predicted over measured, of X.c and X_xpulp.c:
-# attention -9 .. -25 %, since its code exceeds the cluster's cache (a first call, with the fetch of its
-# code: -1 .. +7 %); rows of 756 elements or four tokens -9 .. +4 %, shorter ones -8 .. -25 %; heads
-# -2 .. -24 %, appended ones -10 .. -34 % (giving transfers takes longer); finished sums -5 .. +12 %;
-# embedding -23 %; greedy choice -2 %, a draw -9 %.
+# Compared with GVSoC's siracusa target (209c147, its cluster's cores built for floats in the
+# integer registers), where all results have the same bits: eight cores, operands in L1, two
+# cycles for a multiplication as there, each call after the same one. Predicted over measured, of
+# X.c and X_xpulp.c: attention -9 .. -25 %, since its code exceeds the cluster's cache (a first
+# call, with the fetch of its code: -1 .. +7 %); rows of 756 elements or four tokens -9 .. +4 %,
+# shorter ones -8 .. -25 %; heads -2 .. -24 %, appended ones -10 .. -34 % (giving transfers takes
+# longer); finished sums -5 .. +12 %; embedding -23 %; greedy choice -2 %, a draw -9 %.
 """
 VARIANTS: Final = {Kernels.PORTABLE: "", Kernels.XPULP: ", with X_xpulp.c in the place of X.c"}
 
