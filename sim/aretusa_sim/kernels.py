@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from aretusa_sim.op_call import OpCall
 
 # Numbers of the phases that events name, in the calls of norms, quantisers and SiLU.
-PHASES: Final = {"squares": 0, "maxima": -2, "codes": -1}
+PHASES: Final = {"squares": 0, "table": 0, "maxima": -2, "codes": -1}
 RUNS_3X3: Final = 3  # of a token's codes, one for each row of its image
 WORD_BYTES: Final = 4
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aretusa.trace.listing import Matrix
 
 CORES_MAX: Final = 8  # ART_CORES_MAX
+EXP_STEPS: Final = 32  # of the table of exponentials: ART_EXP_STEPS
 LANES: Final = 8
 EMBED_TOKENS: Final = 8  # rows of the table that are in L1 at a time
 
@@ -137,7 +138,13 @@ def silu_events(call: Call, op: ops.SiluMulQuantise, truth: ops.SiluMulQuantise)
     gate, up = call.whole(op.gate, truth.gate), call.whole(op.up, truth.up)
     product = recorder.access(op.gate.name, 0, gate.size_bytes, f"{call.name} product")
     maxima = call.kept("maxima", 0, 4 * rows.rows * CORES_MAX)
-    recorder.touch("silu maxima", [gate, up], [product, maxima], rows.rows, 1, rows.depth)
+    reads = [gate, up]
+    if rows.depth >= EXP_STEPS:
+        powers = call.kept("powers", 2 * 4 * rows.rows * LANES, 4 * EXP_STEPS)
+        recorder.touch("silu table", [], [powers], rows.rows, 1, rows.depth)
+        recorder.barrier()
+        reads.append(powers)
+    recorder.touch("silu maxima", reads, [product, maxima], rows.rows, 1, rows.depth)
     recorder.barrier()
     codes = call.whole(op.out, truth.out)
     recorder.touch("silu codes", [product, maxima], [codes], rows.rows, 1, rows.depth)
