@@ -13,7 +13,7 @@ from aretusa_compress.calr.sparse import SparseLinear, columns_at
 from aretusa_compress.calr.stage import joint_need
 from aretusa_compress.model import forms
 from aretusa_compress.model.anatomy import ANATOMIES
-from aretusa_compress.model.load import load_model
+from aretusa_compress.model.load import OWN_KEY, load_model
 from aretusa_compress.model.save import save_model
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
@@ -122,7 +122,10 @@ def _save(context: StageContext, layers: dict[Place, SparseLinear]) -> None:
         adapted = forms.adapt(model.network, place.name, factors.inner.shape[0])
         adapted.adapter_in.weight.copy_(factors.inner)
         adapted.adapter_out.weight.copy_(factors.outer)
-    save_model(model, context.source, context.output)
+    names = {place.name for place in layers}
+    zeros = (model.config.get(OWN_KEY) or {}).get("sparsity", {})
+    kept = {name: pattern for name, pattern in zeros.items() if name not in names}
+    save_model(model, context.source, context.output, {"sparsity": kept or None})
 
 
 def _need(shape: Shape, options: LosparseOptions, data: DataOptions, weight_bytes: int) -> Need:

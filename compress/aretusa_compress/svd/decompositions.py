@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aretusa_compress.model.blocks import enter, windows_on
+from aretusa_compress.model.forms import AdaptedLinear
 from aretusa_compress.model.layer_inputs import after_block, watched
 from aretusa_compress.run.context import cannot_apply
 from aretusa_compress.solvers.gptq import GptqOptions, NotPositiveDefiniteError, quantise
@@ -96,7 +97,8 @@ def chosen_places(model: Model, selection: Selection) -> list[Place]:
             "no matrix is left to factor", "dense means all of them", "Shorten dense"
         )
     for place in chosen:
-        if not isinstance(layer_of(model, place), nn.Linear):
+        layer = layer_of(model, place)
+        if not isinstance(layer, nn.Linear) or isinstance(layer, AdaptedLinear):
             raise cannot_apply(
                 f"{place.name} is no single matrix",
                 "an earlier stage has factored it or put an adapter beside it",

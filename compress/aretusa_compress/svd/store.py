@@ -95,10 +95,12 @@ def save_with_codes(
     }
     own = model.config.get(OWN_KEY) or {}
     bits = {**own.get("bits", {}), **{name: one.bits for name, one in flat.items()}}
-    save_model(model, source, output, {"bits": bits or None})
+    tensors = stored_tensors(model)
+    # A matrix that is no more has no pattern of zeros either.
+    zeros = {n: kept for n, kept in own.get("sparsity", {}).items() if f"{n}.weight" in tensors}
+    save_model(model, source, output, {"bits": bits or None, "sparsity": zeros or None})
     if flat:
-        tensors = coded(stored_tensors(model), flat)
-        save_file(tensors, output / WEIGHTS, metadata={"format": "pt"})
+        save_file(coded(tensors, flat), output / WEIGHTS, metadata={"format": "pt"})
 
 
 def coded(tensors: dict[str, Tensor], codes: dict[str, Codes]) -> dict[str, Tensor]:

@@ -9,8 +9,12 @@ import torch
 from safetensors.torch import load_file
 from tiny_networks import VOCABULARY, context_for, save_tiny_gpt_neo, save_tiny_llama, write_text
 
+from aretusa_compress.depth.options import DepthOptions
+from aretusa_compress.depth.stage import run as run_depth
 from aretusa_compress.errors import UsageError
+from aretusa_compress.model import forms
 from aretusa_compress.model.load import load_model
+from aretusa_compress.model.save import save_model
 from aretusa_compress.svd.decompositions import Decomposer
 from aretusa_compress.svd.options import SvdOptions
 from aretusa_compress.svd.ranks import Size
@@ -226,6 +230,38 @@ def test_factors_are_not_factored_again(tmp_path: Path, model: Path) -> None:
     second = context_for(tmp_path / "second", first.output)
     with pytest.raises(UsageError, match=r"model\.layers\.0\.self_attn\.k_proj is no single"):
         run(second, SvdOptions(rank=4, method="plain"))
+
+
+def test_an_adapter_is_not_lost(tmp_path: Path, model: Path) -> None:
+    network = load_model(model)
+    forms.adapt(network.network, "model.layers.0.self_attn.k_proj", 2)
+    save_model(network, model, tmp_path / "adapted")
+    context = context_for(tmp_path, tmp_path / "adapted")
+    with pytest.raises(UsageError, match="put an adapter beside it"):
+        run(context, SvdOptions(rank=4, method="plain"))
+
+
+def test_factors_have_no_pattern_of_zeros(tmp_path: Path, model: Path) -> None:
+    names = [f"model.layers.{block}.self_attn.k_proj" for block in range(2)]
+    network = load_model(model)
+    save_model(network, model, tmp_path / "pruned", {"sparsity": dict.fromkeys(names, "2:4")})
+    context = context_for(tmp_path, tmp_path / "pruned")
+    run(context, SvdOptions(rank=4, method="plain", matrices=("0.*",)))
+    own = load_model(context.output).config["aretusa"]
+    assert own["sparsity"] == {names[1]: "2:4"}
+    assert own["ranks"][names[0]] == 4
+
+
+def test_blocks_that_share_weights_share_factors(tmp_path: Path, model: Path) -> None:
+    depth = context_for(tmp_path / "depth", model)
+    run_depth(depth, DepthOptions(map=(0, 1, 1, 2)))
+    context = context_for(tmp_path / "svd", depth.output, texts(tmp_path))
+    report = run(context, SvdOptions(share=0.5))
+    assert len(report["matrices"]) == 3 * 7
+    found = load_model(context.output)
+    assert found.layer_map == [0, 1, 1, 2]
+    first, second = (found.blocks[i].mlp.up_proj.low_rank_in.weight for i in (1, 2))
+    assert first is second
 
 
 def test_one_amount_is_asked_for() -> None:
