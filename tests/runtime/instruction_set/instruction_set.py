@@ -31,6 +31,7 @@ INSTRUCTIONS_MAX: Final = 4_000_000_000
 SOURCES: Final = (
     "machine",
     "decode",
+    "decode_floats",
     "compressed",
     "execute",
     "floats",
