@@ -115,7 +115,9 @@ def test_ctrl_c_leaves_a_run_that_goes_on(
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130, errors
+    # A shell shows both as 130; CPython ends by the signal itself if it came during an exec().
+    assert process.returncode in {130, -signal.SIGINT}, errors
+    assert "interrupted" in errors
     assert "the same command goes on where it stopped" in errors
     assert "Traceback" not in errors
     done = subprocess.run(command, capture_output=True, text=True, check=False)
