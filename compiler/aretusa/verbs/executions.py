@@ -15,9 +15,11 @@ from aretusa.reference.interpreter import Interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from aretusa.execution.machine import RunOutcome
     from aretusa.program import Program
 
 TIMEOUT_S: Final = 3600.0
@@ -108,6 +110,26 @@ def onnx_execution(chunk: int) -> Execution:
     return Execution(name="onnxruntime", detail=f"chunk {chunk}", run=run)
 
 
+def _outcome(
+    build: Path, request: RunRequest, platform: Platform, cores: int, flavour: Flavour
+) -> RunOutcome:
+    match platform:
+        case Platform.HOST:
+            return run_host(
+                build,
+                request,
+                threads=cores,
+                sanitizer=flavour.sanitizer,
+                timeout_s=TIMEOUT_S,
+            )
+        case Platform.QEMU | Platform.QEMU_ZFINX:
+            return run_qemu(build, request, harts=cores, platform=platform, timeout_s=TIMEOUT_S)
+        case Platform.SIRACUSA:
+            return run_gvsoc(build, request, cores=cores, xpulp=flavour.xpulp, timeout_s=TIMEOUT_S)
+        case _:
+            assert_never(platform)
+
+
 def compiled_execution(
     platform: Platform, *, cores: int, chunk: int, flavour: Flavour = PLAIN
 ) -> Execution:
@@ -121,25 +143,7 @@ def compiled_execution(
             logits=True,
             ignore_stop=True,
         )
-        match platform:
-            case Platform.HOST:
-                outcome = run_host(
-                    program.build,
-                    request,
-                    threads=cores,
-                    sanitizer=flavour.sanitizer,
-                    timeout_s=TIMEOUT_S,
-                )
-            case Platform.QEMU | Platform.QEMU_ZFINX:
-                outcome = run_qemu(
-                    program.build, request, harts=cores, platform=platform, timeout_s=TIMEOUT_S
-                )
-            case Platform.SIRACUSA:
-                outcome = run_gvsoc(
-                    program.build, request, cores=cores, xpulp=flavour.xpulp, timeout_s=TIMEOUT_S
-                )
-            case _:
-                assert_never(platform)
+        outcome = _outcome(program.build, request, platform, cores, flavour)
         records = outcome.records
         assert records is not None, "logits were asked for"
         return Transcript(
