@@ -79,7 +79,7 @@ def stages_for(
             }
             return [{"calr": budget | learning | more}]
         case Method.SVD:
-            return [{"svd": budget | {"method": "plain", "weigh": "output"} | more}]
+            return [{"svd": budget | {"method": "plain", "weigh": "relative"} | more}]
         case Method.WHITENED:
             return [{"svd": budget | more}]
         case Method.LOSPARSE:
