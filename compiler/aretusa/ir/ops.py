@@ -7,6 +7,7 @@ name weights; fields that end in `cache` name caches. `layer` is the transformer
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Final, get_args
 
 from aretusa.ir.types import Value
 
@@ -204,6 +205,16 @@ Op = (
 )
 
 
+# Looked up once: a large graph is asked many times.
+_FIELDS: Final[dict[type, tuple[str, ...]]] = {
+    kind: tuple(field.name for field in fields(kind)) for kind in get_args(Op)
+}
+_WEIGHT_FIELDS: Final = {
+    kind: tuple(name for name in names if name.endswith(("weight", "bias", "table")))
+    for kind, names in _FIELDS.items()
+}
+
+
 def result(op: Op) -> Value | None:
     """The value that an op defines, None for one that only writes a cache."""
     return None if isinstance(op, CacheAppend) else op.out
@@ -211,15 +222,13 @@ def result(op: Op) -> Value | None:
 
 def inputs(op: Op) -> tuple[Value, ...]:
     """The values that an op reads, in the order of its fields."""
-    values = ((f.name, getattr(op, f.name)) for f in fields(op))
-    return tuple(v for name, v in values if name != "out" and isinstance(v, Value))
+    values = [getattr(op, name) for name in _FIELDS[type(op)] if name != "out"]
+    return tuple(value for value in values if isinstance(value, Value))
 
 
 def weights(op: Op) -> tuple[str, ...]:
     """The weights that an op reads."""
-    names = (
-        getattr(op, f.name) for f in fields(op) if f.name.endswith(("weight", "bias", "table"))
-    )
+    names = [getattr(op, name) for name in _WEIGHT_FIELDS[type(op)]]
     return tuple(name for name in names if name is not None)
 
 

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 LAST_RESORT_CYCLES: Final = 1 << 20
 
 
-def content_item(content: Content, graph: Graph, setting: Setting) -> Item:
-    """A content that has one home and no engine."""
+def content_item(content: Content, graph: Graph, setting: Setting, *, reads: int) -> Item:
+    """A content that has one home and no engine; `reads` ops read it as a weight."""
     loads: dict[RegionKind, Callable[[MemoryId], Load]] = {
         RegionKind.CACHE: lambda home: _cache(content, graph, setting, home),
         RegionKind.TOKENIZER: lambda home: _token_loop(setting, home),
         RegionKind.WORKSPACE: lambda home: _token_loop(setting, home),
         RegionKind.TABLE: lambda home: _addressed(_rope_reads(graph), setting, home),
-        RegionKind.WEIGHT: lambda home: _weight(content, graph, setting, home),
+        RegionKind.WEIGHT: lambda home: _weight(content, graph, setting, home, reads),
     }
     load_of = loads[content.kind]
     options = []
@@ -79,7 +79,7 @@ def _rope_reads(graph: Graph) -> int:
     return reads
 
 
-def _weight(content: Content, graph: Graph, setting: Setting, home: MemoryId) -> Load:
+def _weight(content: Content, graph: Graph, setting: Setting, home: MemoryId, reads: int) -> Load:
     """A norm's weights are loaded one by one; of an embedding table a block of rows is copied."""
     if any(isinstance(op, ops.Embed) and op.table == content.name for op in graph.ops):
         matrix = graph.weight_types()[content.name]
@@ -87,8 +87,7 @@ def _weight(content: Content, graph: Graph, setting: Setting, home: MemoryId) ->
         size = content.size_bytes * BLOCK_ROWS // rows
         link = link_cycles(setting.target, size) if home is MemoryId.L3 else 0
         return _per_token(setting, link=link)
-    uses = sum(content.name in ops.weights(op) for op in graph.ops)
-    return _addressed(uses * content.size_bytes // 4, setting, home)
+    return _addressed(reads * content.size_bytes // 4, setting, home)
 
 
 def _token_loop(setting: Setting, home: MemoryId) -> Load:

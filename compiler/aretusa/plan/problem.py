@@ -39,6 +39,7 @@ def build_problem(
     """Items in the order of use. `spilled_bytes` are buffers of a step that lie outside L1."""
     readers = [op for op in graph.ops if isinstance(op, ops.Linear)]
     linears, uses = {op.weight: op for op in readers}, Counter(op.weight for op in readers)
+    reads = Counter(name for op in graph.ops for name in ops.weights(op))
     tables = {op.table for op in graph.ops if isinstance(op, ops.Embed)}
     types = graph.weight_types()
     items: list[Item] = []
@@ -54,7 +55,7 @@ def build_problem(
             )
             items.append(Item(name=content.name, role=_role(op), options=options))
         else:
-            items.append(content_item(content, graph, setting))
+            items.append(content_item(content, graph, setting, reads=reads[content.name]))
     pages = setting.working.pages
     return Problem(
         items=tuple(items),
