@@ -593,7 +593,9 @@ def test_missing_tools_are_named(
     result = DoctorResult.model_validate_json(doctor.out)
     assert not result.ok
     assert not any(tool.found for tool in result.tools)
-    assert all("apt-get install" in tool.fix for tool in result.tools)
+    packaged = [tool for tool in result.tools if tool.name != "gvsoc"]  # that one is built
+    assert len(packaged) == len(result.tools) - 1
+    assert all("apt-get install" in tool.fix for tool in packaged)
 
 
 def test_compiling_needs_no_tools(
@@ -629,11 +631,11 @@ ImageWriter._seal = wait
 def test_an_interrupted_run_ends_its_program(own_build: Path) -> None:
     script = """
 import time
-from aretusa.execution import machine
+from aretusa.execution import process
 def wait(process, *_):
     print(process.pid, flush=True)
     time.sleep(60)
-machine._listen = wait
+process._listen = wait
 """
     before = names(own_build)
     process = start("run", own_build, "--prompt", "x", *HOST, "--json", script=script)

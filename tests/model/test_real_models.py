@@ -65,7 +65,8 @@ def test_verify_finds_no_difference_in_the_shipped_model(orator: Path) -> None:
     assert {f"{one.name} {one.detail}": one.mismatches for one in result.executions} == {
         f"{one.name} {one.detail}": 0 for one in result.executions
     }
-    assert {one.name for one in result.executions} == {"numpy", "onnxruntime", "host", "qemu"}
+    names = {one.name for one in result.executions}
+    assert names - {"gvsoc"} == {"numpy", "onnxruntime", "host", "qemu", "qemu-zfinx"}
     assert {one.values for one in result.executions} == {(32 + 16 - 1) * 2048 + 16}
     assert result.passed
 

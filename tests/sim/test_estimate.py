@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from aretusa_sim.estimation import Estimate
 
 CONFIGS: Final = Path(__file__).resolve().parents[2] / "examples" / "configs"
-BAND: Final = 0.15  # of the plan's cycles, for decode and for the ops that take most
+# Of the plan's cycles, for decode and for the ops that take most. The simulation fetches the code
+# of a kernel again where another one came between, which weighs most in a small network.
+BAND: Final = 0.25
 
 
 @pytest.fixture(scope="module", params=[4, 8])

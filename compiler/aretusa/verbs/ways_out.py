@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from aretusa.options import DEFAULT_WEIGHTS
 from aretusa.plan_results import WayOut
-from aretusa.target.load import BUILT_IN
+from aretusa.target.load import BUILT_IN, load_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ def ways_out(
     """The mildest change of each kind that fits, then changes of two kinds; at most three."""
     contexts = list(_contexts(context))
     widths = list(_widths(options))
-    targets = [name for name in BUILT_IN if name != options.target]
+    targets = _larger_targets(options.target)
     found: list[WayOut] = []
     single = [
         [_with_context(options, context) for context in contexts],
@@ -56,6 +57,21 @@ def ways_out(
         found += _all_that_fit(rest, attempt, WANTED - len(found))
     found.sort(key=lambda way: way.decode_cycles_per_token or 0)
     return found[:WANTED]
+
+
+def _larger_targets(target: str) -> list[str]:
+    """Built-in targets with more memory: a variant of another kind is no way out."""
+    room = _capacity_bytes(target)
+    return [name for name in BUILT_IN if _built_in_bytes(name) > room]
+
+
+@cache
+def _built_in_bytes(name: str) -> int:
+    return _capacity_bytes(name)
+
+
+def _capacity_bytes(target: str) -> int:
+    return sum(memory.capacity_bytes for memory in load_target(target).memories)
 
 
 class _Change:

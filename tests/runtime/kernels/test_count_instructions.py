@@ -16,7 +16,7 @@ BUDGETS = {
     "w8 group 32": 3.5,
     "w4 group 0": 2.45,
     "w4 group 32 zero 8": 2.75,
-    "w4 group 32 zero 0": 2.95,
+    "w4 group 32 zero 0": 2.97,
 }
 
 
