@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn, Optional
+from typing import Annotated, Final, Optional
 
 import typer
 
 from aretusa import errors
+from aretusa.cli_interrupt import interruptible
 from aretusa.cli_options import Debug, Json, Quiet  # noqa: TC001 - typer reads them
 from aretusa_compress import errors as compress_errors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
 
 # What the extra `compress` installs and nothing else does.
 _NEEDED: Final = ("torch", "transformers", "peft", "yaml", "psutil")
@@ -113,34 +108,13 @@ def _run(
         )
     as_json, quiet = show
     asked = read_recipe(recipe, changes or ())
-    with _interruptible(output), Bars(quiet=quiet or as_json) as bars:
+    with interruptible(output), Bars(quiet=quiet or as_json) as bars:
         result = run_recipe(asked, output, only=only, resume=resume, progress=bars)
     if as_json:
         typer.echo(result.model_dump_json(indent=1))
     else:
         for line in result_lines(result):
             typer.echo(line)
-
-
-@contextmanager
-def _interruptible(output: Path) -> Iterator[None]:
-    """Let Ctrl-C be KeyboardInterrupt, also where a library makes another error of it."""
-    seen: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> NoReturn:
-        seen.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    except (Exception, KeyboardInterrupt) as problem:
-        if not seen:
-            raise
-        typer.echo(f"the same command goes on where it stopped: {output}", err=True)
-        raise KeyboardInterrupt from problem
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _list_presets(*, as_json: bool) -> None:
