@@ -11,7 +11,8 @@ from aretusa_compress.evaluation.answering import ANSWER_TOKENS, ask
 from aretusa_compress.evaluation.perplexity import WINDOW_TOKENS, cut_windows, judge_text
 from aretusa_compress.evaluation.questions import load_questions
 from aretusa_compress.evaluation.results import AnswerResult, EvaluationResult, TextResult
-from aretusa_compress.model.source import offline
+from aretusa_compress.texts.options import HubText, Source
+from aretusa_compress.texts.sources import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from aretusa_compress.evaluation.subject import Subject
 
 WIKITEXT = "wikitext-2"
-_WIKITEXT_HUB = ("Salesforce/wikitext", "wikitext-2-raw-v1", "test")
+_WIKITEXT_TEST = HubText(name="Salesforce/wikitext", config="wikitext-2-raw-v1", split="test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def _judge(
     progress: Callable[[str, int, int], None],
 ) -> TextResult:
     window = min(options.window, subject.context)
-    windows = cut_windows(subject.encode(read_text(text)), window)
+    windows = cut_windows(subject.encode(read_text(_source(text))), window)
     if not windows:
         raise UsageError("E0230", "the text is too short", file=text, fix="Give a longer text")
     quality = judge_text(
@@ -93,33 +94,9 @@ def _judge(
     )
 
 
-def read_text(source: str) -> str:
-    """A text file, or the test split of WikiText-2 as one text.
-
-    Raises UsageError if the file cannot be read, ToolchainError if the hub cannot be reached.
-    """
-    if source == WIKITEXT:
-        return _wikitext()
-    try:
-        return Path(source).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(
-            "E0230",
-            "the text cannot be read",
-            file=source,
-            why=str(problem),
-            fix=f"Give a text file in UTF-8, or {WIKITEXT}",
-        ) from problem
-
-
-def _wikitext() -> str:
-    name, config, split = _WIKITEXT_HUB
-    try:
-        from datasets import load_dataset  # noqa: PLC0415 - only who names the hub needs it
-
-        return "\n\n".join(load_dataset(name, config, split=split)["text"])
-    except (ImportError, OSError, ValueError) as problem:
-        raise offline("WikiText-2", problem) from problem
+def _source(text: str) -> Source:
+    """A text file, or the test split of WikiText-2 as one text."""
+    return Source(hub=_WIKITEXT_TEST) if text == WIKITEXT else Source(files=(Path(text),))
 
 
 def _ask(

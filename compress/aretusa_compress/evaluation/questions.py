@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aretusa_compress.errors import ModelError, UsageError
-from aretusa_compress.model.source import offline
+from aretusa_compress.texts.options import HubText
+from aretusa_compress.texts.sources import hub_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 QUIZ: Final = "quiz"  # the questions that come with the package
 TRIVIA_QA: Final = "trivia_qa"  # on the hub
-_HUB_NAME: Final = "mandarjoshi/trivia_qa"
-_HUB_CONFIG: Final = "rc"
-_HUB_SPLIT: Final = "validation"
+_TRIVIA_QA: Final = HubText(name="mandarjoshi/trivia_qa", config="rc", split="validation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,8 @@ def load_questions(source: str, count: int | None) -> list[Question]:
             quiz = files("aretusa_compress.evaluation") / "data" / "quiz.jsonl"
             found = _read_lines(quiz.read_text("utf-8").splitlines(), QUIZ)
         case "trivia_qa":
-            found = [_read_row(row, TRIVIA_QA, number) for number, row in _hub_rows(count)]
+            rows = hub_rows(_TRIVIA_QA.model_copy(update={"documents": count}))
+            found = [_read_row(row, TRIVIA_QA, number) for number, row in enumerate(rows)]
         case _:
             found = _read_lines(_read_file(Path(source)), source)
     return found if count is None else found[:count]
@@ -128,20 +128,6 @@ def _text(value: object) -> str:
         message = f"{value!r} instead of a text"
         raise TypeError(message)
     return value
-
-
-def _hub_rows(count: int | None) -> Iterable[tuple[int, object]]:
-    """Rows of the validation split, streamed so that only those asked for are fetched."""
-    try:
-        from datasets import load_dataset  # noqa: PLC0415 - only who names the hub needs it
-
-        rows = load_dataset(_HUB_NAME, _HUB_CONFIG, split=_HUB_SPLIT, streaming=True)
-        for number, row in enumerate(rows):
-            if number == count:
-                return
-            yield number, row
-    except (ImportError, OSError, ValueError) as problem:
-        raise offline("TriviaQA", problem) from problem
 
 
 def _damaged(source: str, line: int, why: str) -> ModelError:

@@ -24,7 +24,7 @@ def read_text(source: Source) -> str:
     """The whole text. Raises E0230 for text that is missing or no UTF-8, E0503 for the hub."""
     if source.hub is not None:
         field = source.hub.field
-        return _BETWEEN.join(str(row[field]) for row in _rows(source.hub))
+        return _BETWEEN.join(str(row[field]) for row in hub_rows(source.hub))
     files = source.files or (stand_in_file(source.stand_in),)
     return _BETWEEN.join(_read_file(path) for path in files)
 
@@ -32,7 +32,7 @@ def read_text(source: Source) -> str:
 def read_questions(source: QuestionOptions) -> list[dict[str, Any]]:
     """Records with question, answers and, where there is one, context."""
     if source.hub is not None:
-        return [_trivia_record(row) for row in _rows(source.hub)]
+        return [_trivia_record(row) for row in hub_rows(source.hub)]
     text = read_text(source)
     return [_record(line, source) for line in text.splitlines() if line.strip()]
 
@@ -56,11 +56,11 @@ def _read_file(path: Path) -> str:
         ) from problem
 
 
-def _rows(hub: HubText) -> Iterator[Mapping[str, Any]]:
+def hub_rows(hub: HubText) -> Iterator[Mapping[str, Any]]:
     """Records of a data set: the first `documents`, read as a stream, or all."""
-    import datasets  # noqa: PLC0415 - slow to load, only for names of the hub
-
     try:
+        import datasets  # noqa: PLC0415 - slow to load, only for names of the hub
+
         found = datasets.load_dataset(
             hub.name,
             hub.config,
@@ -70,7 +70,7 @@ def _rows(hub: HubText) -> Iterator[Mapping[str, Any]]:
         )
         rows = found if hub.documents is None else found.take(hub.documents)
         yield from rows
-    except (OSError, ValueError, RuntimeError, KeyError) as problem:
+    except (ImportError, OSError, ValueError, RuntimeError, KeyError) as problem:
         raise offline(f"the data set '{hub.name}'", problem) from problem
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from aretusa_compress.model.blocks import Entry, enter, run_block, windows_on
+from aretusa_compress.model.layer_inputs import watched
 from aretusa_compress.model.load import OWN_KEY, load_model
 from aretusa_compress.model.save import save_model
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
@@ -71,18 +72,9 @@ def _input_norms(
         for name, linear in linears.items()
     }
 
-    def watch(norm: InputNorm) -> Any:  # noqa: ANN401
-        return lambda _module, inputs: norm.add(inputs[0])
-
-    handles = [
-        linear.register_forward_pre_hook(watch(norms[name])) for name, linear in linears.items()
-    ]
-    try:
+    with watched(block, list(norms), lambda name, inputs: norms[name].add(inputs)):
         for entry in stream:
             run_block(block, entry.hidden, entry.arguments[index])
-    finally:
-        for handle in handles:
-            handle.remove()
     return {name: norm.norm() for name, norm in norms.items()} if stream else {}
 
 
