@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 IMPORT_ROOTS: Final = ("compiler", "sim", "compress")  # folders that hold the packages
 PACKAGES: Final = ("aretusa", "aretusa_sim", "aretusa_compress")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Module:
     """A Python file of the product."""
 
@@ -29,16 +27,26 @@ class Module:
         return self.path.relative_to(ROOT).as_posix()
 
 
-def modules() -> Iterator[Module]:
-    """Every module of the packages, in order."""
-    for root in IMPORT_ROOTS:
-        for path in sorted((ROOT / root).rglob("*.py")):
-            parts = path.relative_to(ROOT / root).with_suffix("").parts
-            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            yield Module(name, path, ast.parse(path.read_text("utf-8")))
+@cache
+def modules() -> tuple[Module, ...]:
+    """Every module of the packages, in order; parsed once for all rules."""
+    return tuple(
+        Module(
+            _import_name(path.relative_to(ROOT / root)), path, ast.parse(path.read_text("utf-8"))
+        )
+        for root in IMPORT_ROOTS
+        for path in sorted((ROOT / root).rglob("*.py"))
+    )
 
 
-def imported(module: Module) -> set[str]:
+def _import_name(path: Path) -> str:
+    """`aretusa/ir/__init__.py` -> `aretusa.ir`."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def imported(module: Module) -> frozenset[str]:
     """Absolute names that a module imports, for the type checker too; no import is relative."""
     found: set[str] = set()
     for node in ast.walk(module.tree):
@@ -49,7 +57,7 @@ def imported(module: Module) -> set[str]:
                 found.update(f"{source}.{alias.name}" for alias in names)
             case ast.ImportFrom():
                 raise AssertionError(f"{module.place}:{node.lineno}: a relative import")
-    return found
+    return frozenset(found)
 
 
 def c_files(folder: str = "runtime") -> list[Path]:

@@ -24,7 +24,7 @@ EXCEPTIONS: Final = {
 }
 
 
-def _parts() -> list[tuple[Module, list[str], set[str]]]:
+def _parts() -> list[tuple[Module, list[str], frozenset[str]]]:
     """Modules with the parts of their names below the package, and what they import."""
     found = [module for module in modules() if module.name.startswith(f"{PACKAGE}.")]
     assert len(found) > 30, "the package was not found"

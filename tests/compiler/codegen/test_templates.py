@@ -161,6 +161,7 @@ def test_more_layers_add_rows_to_tables_and_nothing_else(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.slow
 def test_a_network_of_two_kinds_computes_what_numpy_computes(
     builds: dict[str, Path], tiny_build: Path
 ) -> None:

@@ -22,6 +22,7 @@ INSTRUCTIONS: Final = 0.05
 CYCLES: Final = 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.clang
 @pytest.mark.parametrize("kernels", list(Kernels), ids=lambda kernels: kernels.value)
 def test_the_table_holds_at_odd_shapes(tmp_path: Path, kernels: Kernels) -> None:

@@ -152,6 +152,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_bombs_stay_within_time_and_memory(tmp_path: Path) -> None:
     """Nested or huge JSON and a header of empty strings within 1 GiB and 20 seconds."""
     paths = [_json_bomb(tmp_path), _gguf_bomb(tmp_path), _wide_bomb(tmp_path)]

@@ -25,6 +25,7 @@ LETTERS = st.one_of(
 )
 
 
+@pytest.mark.slow
 def test_the_file_is_what_the_library_says(tmp_path: Path) -> None:
     maker.main(tmp_path / "tables.txt")
     ours = Path(unicode_tables.__file__).with_name("unicode_tables.txt")
