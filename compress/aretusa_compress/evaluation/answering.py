@@ -10,6 +10,7 @@ import numpy as np
 
 from aretusa_compress.evaluation.matching import Match, match_answer
 from aretusa_compress.evaluation.perplexity import log_softmax
+from aretusa_compress.texts.prompts import question_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,12 +42,11 @@ class AnswerQuality:
 
 def prompt_for(question: Question, book: Book) -> str:
     """The text before the answer; the answer follows after a space."""
-    asked = f"Question: {question.text}\nAnswer:"
     match book:
         case "closed":
-            return asked
+            return question_prompt(question.text)
         case "open":
-            return f"Context: {question.shortest_context}\n{asked}"
+            return question_prompt(question.text, question.shortest_context)
 
 
 def ask(

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from aretusa_compress.errors import ModelError, UsageError
 from aretusa_compress.model.guard import TOKENIZER
 from aretusa_compress.texts.options import Pick
+from aretusa_compress.texts.prompts import question_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,11 +118,9 @@ def _question_row(
     record: dict[str, Any], tokenizer: Tokenizer, options: QuestionOptions
 ) -> tuple[list[int], int] | None:
     """Ids of prompt and answer, and how many are prompt; None if they are too many."""
-    prompt = f"Question: {record['question']} Answer:"
-    if options.open_book:
-        if "context" not in record:
-            return None
-        prompt = f"Context: {record['context']} {prompt}"
+    if options.open_book and "context" not in record:
+        return None
+    prompt = question_prompt(record["question"], record["context"] if options.open_book else None)
     before = tokenizer.encode(prompt, add_special_tokens=False).ids
     after = tokenizer.encode(f" {record['answers'][0]}\n", add_special_tokens=False).ids
     ids = [*before, *after]

@@ -21,6 +21,7 @@ from aretusa_compress.model.load import load_model
 from aretusa_compress.recipe.read import parse_recipe
 from aretusa_compress.run.runner import run_recipe
 from aretusa_compress.texts.options import QuestionOptions
+from aretusa_compress.texts.prompts import question_prompt
 from aretusa_compress.texts.windows import NO_TARGET, question_examples, read_tokenizer
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def test_answers_are_targets_and_questions_are_only_read(tmp_path: Path) -> None
     row, targets = found.ids[0].tolist(), found.targets[0].tolist()
     read = [token for token, target in zip(row, targets, strict=True) if target == NO_TARGET]
     learnt = [target for target in targets if target != NO_TARGET]
-    assert tokenizer.decode(read) == "Context: on the tin Question: in the tin Answer:"
+    assert tokenizer.decode(read) == question_prompt("in the tin", "on the tin")
     assert tokenizer.decode(learnt) == " hen\n"
 
 
