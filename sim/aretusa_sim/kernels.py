@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from aretusa.trace.event import Touch
     from aretusa_sim.op_call import OpCall
 
-# Numbers of the phases that events name, in the calls of norms, quantisers and SiLU.
-PHASES: Final = {"squares": 0, "table": 0, "maxima": -2, "codes": -1}
+# Phases of the calls of norms, quantisers and SiLU, by the last word of the events' phases.
+PHASES: Final = {"maxima": "largest"}
 RUNS_3X3: Final = 3  # of a token's codes, one for each row of its image
 WORD_BYTES: Final = 4
 
@@ -46,7 +46,8 @@ def counted_work(call: OpCall, touch: Touch) -> list[Counted]:
     match call.op:
         case ops.RmsNormQuantise() | ops.Quantise() | ops.SiluMulQuantise():
             found = _rows(call, touch)
-            return [(found, found.phases[PHASES[touch.phase.rpartition(" ")[2]]])]
+            word = touch.phase.rpartition(" ")[2]
+            return [(found, found.phase(PHASES.get(word, word)))]
         case ops.HeadsQuantise() | ops.CacheAppend():
             return _first(_heads(call, touch))
         case ops.Linear() if touch.phase == "linear group":

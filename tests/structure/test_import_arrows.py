@@ -41,7 +41,7 @@ ARROWS: Final[dict[str, set[str]]] = {
         "schedule",
         "target",
     },
-    "trace": {"ir", "memory", "neureka", "plan", "schedule", "target"},
+    "trace": {"cost", "ir", "memory", "neureka", "plan", "schedule", "target"},
     "check": {"errors", "ir", "memory", "neureka", "plan", "schedule", "target", "trace"},
     "jobs": {"ir", "memory", "neureka", "target", "trace"},
     "report": {"manifest", "plan_results", "resources"},

@@ -39,6 +39,10 @@ class KernelCall:
     phases: tuple[Phase, ...]
     places: Mapping[str, MemoryId] = field(default_factory=dict)
 
+    def phase(self, name: str) -> Phase:
+        """The first phase of that name."""
+        return next(phase for phase in self.phases if phase.name == name)
+
     def cycles(self, target: Target) -> int:
         """Cycles until the last core is through, the code being in the cluster's cache.
 

@@ -20,8 +20,8 @@ KERNEL_TABLES: Final = {
     Kernels.PORTABLE: Path(__file__).with_name("cluster_kernels.toml"),
     Kernels.XPULP: Path(__file__).with_name("cluster_kernels_xpulp.toml"),
 }
-# Operands that no call names: stack and scratch lie in L1, the program's constants in L2.
-OWN_OPERANDS: Final = {"own": MemoryId.L1, "exp_table": MemoryId.L2}
+# Operands that no call names: stack, scratch and the table of exponentials lie in L1.
+OWN_OPERANDS: Final = {"own": MemoryId.L1, "exp_table": MemoryId.L1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

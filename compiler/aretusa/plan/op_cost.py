@@ -32,9 +32,10 @@ def op_cycles(op: Op, graph: Graph, tokens: int, position: int, setting: Setting
     Operands in L1: what others cost comes with the choice of their memories.
     """
     key = ("op", _signature(op), tokens, position)
+    target = setting.target
     if key not in setting.memo:
         call = _call(op, graph, tokens, position, setting)
-        cycles = 0 if call is None else call.cycles(setting.target)
+        cycles = 0 if call is None else call.cycles(target) + call.code_cycles(target)
         setting.memo[key] = cycles + _copied(op, graph, tokens, position, setting)
     found: int = setting.memo[key]
     return found

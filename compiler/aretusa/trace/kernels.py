@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aretusa.cost.shares import ceil_div, pieces_per_run
+from aretusa.ir.types import SUM_RUN
 from aretusa.memory.contents import ROPE_COSINE, ROPE_SINE
 from aretusa.trace.layouts import BLOCK, cache_codes_bytes, packed
 from aretusa.trace.recorder import Copies
@@ -128,8 +130,30 @@ def _quantise(call: Call, name: str, reads: list[Access], out: Value, truth: Val
     maxima = call.kept("maxima", 0, 4 * rows.rows * CORES_MAX)
     recorder.touch(f"{name} maxima", reads, [maxima], rows.rows, 1, rows.depth)
     recorder.barrier()
+    _codes(call, name, [*reads, maxima], out, truth)
+
+
+def _codes(call: Call, name: str, reads: list[Access], out: Value, truth: Value) -> None:
+    """Codes, scales and the sums of runs: art_quantise_rows.
+
+    Where there are fewer runs than cores, the sums of their pieces are joined behind a barrier.
+    """
+    recorder, rows = call.machine.recorder, call.rows8(out)
+    cores = call.machine.listing.target.cluster.cores
     codes = call.whole(out, truth)
-    recorder.touch(f"{name} codes", [*reads, maxima], [codes], rows.rows, 1, rows.depth)
+    per_run = pieces_per_run(cores, rows.rows, ceil_div(rows.depth, SUM_RUN))
+    if per_run == 1:
+        recorder.touch(f"{name} codes", reads, [codes], rows.rows, 1, rows.depth)
+        return
+    pieces = rows.rows * ceil_div(rows.depth, SUM_RUN // per_run)
+    parts = call.kept("piece sums", 2 * 4 * rows.rows * LANES, 4 * pieces)
+    content, at = call.content(truth), rows.sums_offset
+    size = rows.size_bytes - at
+    without = recorder.access(out.name, 0, at, content)
+    sums = recorder.access(out.name, at, size, content, at)
+    recorder.touch(f"{name} codes", reads, [without, parts], rows.rows, 1, rows.depth)
+    recorder.barrier()
+    recorder.touch(f"{name} join", [parts], [sums], rows.rows, 1, rows.depth)
 
 
 def silu_events(call: Call, op: ops.SiluMulQuantise, truth: ops.SiluMulQuantise) -> None:
@@ -146,8 +170,7 @@ def silu_events(call: Call, op: ops.SiluMulQuantise, truth: ops.SiluMulQuantise)
         reads.append(powers)
     recorder.touch("silu maxima", reads, [product, maxima], rows.rows, 1, rows.depth)
     recorder.barrier()
-    codes = call.whole(op.out, truth.out)
-    recorder.touch("silu codes", [product, maxima], [codes], rows.rows, 1, rows.depth)
+    _codes(call, "silu", [product, maxima], op.out, truth.out)
 
 
 def _heads(

@@ -77,7 +77,7 @@ def write_program(plan: Plan, build: Path) -> Path:
         return tiny_models.write_build(graph, build)
 
 
-def run_logged(build: Path, donor: Path) -> list[str]:
+def run_logged(build: Path, donor: Path, cores: int) -> list[str]:
     """What the host program does for a prompt and two more tokens."""
     tiny_models.lend_programs(donor, build)
     shutil.copy(LOG, build)
@@ -88,7 +88,7 @@ def run_logged(build: Path, donor: Path) -> list[str]:
     request = RunRequest(
         segments=(IdSegment(PROMPT),), max_new_tokens=2, record=False, ignore_stop=True
     )
-    (build / "request.bin").write_bytes(request.encode(3))
+    (build / "request.bin").write_bytes(request.encode(cores))
     program = [str(build / "aretusa-host"), ".", "--request", "request.bin"]
     subprocess.run(program, cwd=build, check=True, capture_output=True)
     lines = (build / "events.log").read_text("utf-8").splitlines()
@@ -170,7 +170,8 @@ def test_the_program_does_what_the_events_say(name: str, tiny_build: Path, tmp_p
     if shutil.which("gcc") is None or shutil.which("make") is None:
         skip_or_fail("gcc or make is not installed")
     plan = plan_named(name)
-    log = run_logged(write_program(plan, tmp_path / "build"), tiny_build)
+    cores = plan.request.target.cluster.cores
+    log = run_logged(write_program(plan, tmp_path / "build"), tiny_build, cores)
     numbers = listing(plan)
     events = list(program_events(numbers, forwards_of(log)))
     told = list(lines_of(numbers.target, events))
