@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _OPS: Final = {op.__name__: op for op in get_args(Op)}
 _OP_LINE: Final = re.compile(r"(?:(%\S+): (\S+) = )?(\w+)\((.*)\) layer (none|\d+)")
 _FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|%[^\s,]+|[^\s,]+)')
+_CACHE: Final = re.compile(r"(\S+): (\d+)x(\d+)(?: (\d+) bits)?")
 _DENSE: Final = re.compile(
     r"w(\d+)\[(\d+)x(\d+)\](?: group (\d+))?(?: zero (\d+))?( minimum| zeros)?"
     r"(?: sparse (\d+):(\d+)( packed)?)?"
@@ -30,7 +31,7 @@ def print_graph(graph: Graph) -> str:
     lines = [
         _print_header(graph),
         *(f"weight {json.dumps(weight.name)}: {weight.type}" for weight in graph.weights),
-        *(f"cache {cache.name}: {cache.heads}x{cache.dim}" for cache in graph.caches),
+        *(f"cache {cache.name}: {cache.shape}" for cache in graph.caches),
         f"input {graph.tokens}",
         *(print_op(op) for op in graph.ops),
         f"output {graph.logits}",
@@ -94,8 +95,7 @@ def _parse_body(header: re.Match[str], lines: Iterator[str]) -> Graph:
                 name, _, kind = rest.rpartition('": ')
                 weights.append(Weight(json.loads(name + '"'), _parse_weight_type(kind)))
             case ["cache", rest]:
-                name, heads, dim = re.split(": |x", rest)
-                caches.append(Cache(name, int(heads), int(dim)))
+                caches.append(_parse_cache(rest))
             case ["input" | "output" as end, rest]:
                 ends[end] = _parse_value(rest)
                 values[ends[end].name] = ends[end]
@@ -114,6 +114,13 @@ def _parse_body(header: re.Match[str], lines: Iterator[str]) -> Graph:
         ops=tuple(ops),
         logits=ends["output"],
     )
+
+
+def _parse_cache(text: str) -> Cache:
+    match = _CACHE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a cache: {text}")
+    return Cache(match[1], int(match[2]), int(match[3]), int(match[4] or 8))
 
 
 def _parse_weight_type(text: str) -> WeightType:

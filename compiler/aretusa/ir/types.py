@@ -141,18 +141,34 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Keys or values of one layer: int8 codes and one scale per head and position."""
+    """Keys or values of one layer: codes of 8 or 4 bits, one scale per head and position."""
 
     name: str
     heads: int
     dim: int
+    bits: int = 8
 
     def __str__(self) -> str:
-        return f"${self.name}: cache[{self.heads}x{self.dim}]"
+        return f"${self.name}: cache[{self.shape}]"
+
+    @property
+    def shape(self) -> str:
+        """Heads, their size, and the width of codes that have not the usual one."""
+        return f"{self.heads}x{self.dim}{'' if self.bits == 8 else f' {self.bits} bits'}"
+
+    @property
+    def row_bytes(self) -> int:
+        """Codes of one head and position; those of 4 bits fill whole words of eight."""
+        return self.dim if self.bits == 8 else 4 * -(-self.dim // 8)
+
+    @property
+    def position_bytes(self) -> int:
+        """Codes and scale of one head and position."""
+        return self.row_bytes + 4
 
     def size_bytes(self, context: int) -> int:
         """Codes and scales for `context` positions."""
-        codes = -(-self.heads * context * self.dim // 4) * 4
+        codes = -(-self.heads * context * self.row_bytes // 4) * 4
         return codes + 4 * self.heads * context
 
 

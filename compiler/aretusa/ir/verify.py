@@ -25,6 +25,7 @@ def verify(graph: Graph, *, after: str) -> None:
     """Check names, order, types and caches; `after` names the pass in the message."""
     weight_types = graph.weight_types()
     cache_names = {cache.name for cache in graph.caches}
+    assert all(cache.bits in {4, 8} for cache in graph.caches), f"{after}: width of a cache"
     assert len(weight_types) == len(graph.weights), f"{after}: a weight is declared twice"
     defined: dict[str, Value] = {graph.tokens.name: graph.tokens}
     filled: set[str] = set()

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     I8 = NDArray[np.int8]
     I32 = NDArray[np.int32]
 
-CODE_MAX: Final = np.float32(127)
 PROBABILITY_MAX: Final = np.float32(4095)
 SCALE_MIN: Final = np.finfo(np.float32).tiny  # smallest normal binary32
 SUM_RUN: Final = 32  # activation codes are summed in runs of this length
@@ -73,9 +72,14 @@ def scale_of(largest: F32, code_max: np.float32) -> F32:
     return np.where(scale < SCALE_MIN, np.float32(0), scale)
 
 
-def quantise(x: F32) -> tuple[I8, F32]:
-    """Codes in -127..127 and one scale for each row (the last axis) of x."""
-    scale = scale_of(np.max(np.abs(x), axis=-1), CODE_MAX)
+def code_max(bits: int) -> np.float32:
+    """The largest code of so many bits."""
+    return np.float32((1 << (bits - 1)) - 1)
+
+
+def quantise(x: F32, bits: int = 8) -> tuple[I8, F32]:
+    """Codes in -127..127, or -7..7 with 4 bits, and one scale for each row (last axis) of x."""
+    scale = scale_of(np.max(np.abs(x), axis=-1), code_max(bits))
     divisor = np.where(scale == 0, np.float32(np.inf), scale)
     codes = np.rint(x / divisor[..., None]).astype(np.int8)
     return codes, scale

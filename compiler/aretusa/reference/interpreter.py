@@ -222,7 +222,7 @@ class _Step:
         return self.rotate(rows) if op.rope else rows
 
     def append(self, op: ops.CacheAppend) -> None:
-        rows = _quantise(self.heads(op))
+        rows = _quantise(self.heads(op), self.machine.graph.cache(op.cache).bits)
         cache = self.machine.caches[op.cache]
         positions = slice(self.position, self.position + len(self.tokens))
         cache.codes[:, positions] = rows.codes.transpose(1, 0, 2)
@@ -276,5 +276,5 @@ class _Step:
         return out
 
 
-def _quantise(rows: F32) -> QuantisedRows:
-    return QuantisedRows(*arithmetic.quantise(rows))
+def _quantise(rows: F32, bits: int = 8) -> QuantisedRows:
+    return QuantisedRows(*arithmetic.quantise(rows, bits))

@@ -135,9 +135,10 @@ def round_to_codes(nodes: OnnxNodes, x: ir.Value, scale: ir.Value) -> ir.Value:
     return nodes.add("Round", nodes.add("Div", x, divisor))
 
 
-def quantise(nodes: OnnxNodes, x: ir.Value) -> QuantisedNodes:
-    """Codes in -127..127 and one scale for each row (the last axis) of x."""
-    code_max = nodes.f32("code_max", arithmetic.CODE_MAX)
+def quantise(nodes: OnnxNodes, x: ir.Value, bits: int = 8) -> QuantisedNodes:
+    """Codes in -127..127, or -7..7 with 4 bits, and one scale for each row (last axis) of x."""
+    name = "code_max" if bits == 8 else f"code_max/{bits}"
+    code_max = nodes.f32(name, arithmetic.code_max(bits))
     scales = scale_of(nodes, largest(nodes, nodes.add("Abs", x)), code_max)
     return QuantisedNodes(nodes.cast(round_to_codes(nodes, x, scales), ir.DataType.INT8), scales)
 

@@ -243,7 +243,7 @@ class _Exporter:
     def append(self, op: ops.CacheAppend) -> None:
         cache = self.source.cache(op.cache)
         heads = _Heads(cache.heads, cache.dim, op.norm_weight, op.norm_eps, op.rope)
-        rows = arithmetic.quantise(self.nodes, self.heads(op.src, heads))
+        rows = arithmetic.quantise(self.nodes, self.heads(op.src, heads), cache.bits)
         self.caches[op.cache] = append(self.nodes, self.caches[op.cache], rows, self.step)
 
     def attention(self, op: ops.CachedAttention) -> ir.Value:

@@ -12,6 +12,7 @@ from aretusa.frontend.llama_config import Family
 from aretusa.frontend.llama_graph import llama_graph
 from aretusa.ir.types import DenseType, Weight
 from aretusa.passes.pipeline import LOWERING, run_passes
+from aretusa.quantization.cache_bits import CACHE_WIDTHS, CacheBits, declare_caches
 
 if TYPE_CHECKING:
     from aretusa.frontend.llama_config import LlamaConfig
@@ -70,5 +71,7 @@ def graphs(draw: st.DrawFn) -> Graph:
         else weight
         for weight in graph.weights
     )
+    widths = st.sampled_from(CACHE_WIDTHS)
+    graph = declare_caches(graph, CacheBits(draw(widths), draw(widths)))
     passes = LOWERING[: draw(st.integers(0, len(LOWERING)))]
     return run_passes(replace(graph, weights=declared), passes)

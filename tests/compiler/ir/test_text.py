@@ -76,6 +76,12 @@ def test_a_line_that_is_no_op_is_named(line: str) -> None:
     assert str(caught.value) == f"not an op: {line}"
 
 
+def test_a_cache_that_is_not_understood_is_named() -> None:
+    header = 'graph "x" chunk_max=1 context=1 rope_dim=2\n'
+    with pytest.raises(ValueError, match="not a cache: keys: 3x8 bits"):
+        parse_graph(f"{header}cache keys: 3x8 bits\n")
+
+
 def test_a_value_that_nothing_defines_is_named() -> None:
     header = 'graph "x" chunk_max=1 context=1 rope_dim=2\ninput %x: token[tokens]\n'
     op = "%a: f32[2] = Rope(src=%y) layer 0"

@@ -52,3 +52,13 @@ def test_a_matrix_knows_its_type() -> None:
 @pytest.mark.parametrize(("heads", "dim", "expected"), [(2, 16, 2 * 7 * (16 + 4)), (1, 3, 24 + 28)])
 def test_a_cache_holds_codes_and_scales(heads: int, dim: int, expected: int) -> None:
     assert Cache("keys", heads, dim).size_bytes(7) == expected
+
+
+@pytest.mark.parametrize(
+    ("dim", "row_bytes"), [(1, 4), (2, 4), (8, 4), (10, 8), (28, 16), (64, 32)]
+)
+def test_four_bits_fill_whole_words(dim: int, row_bytes: int) -> None:
+    cache = Cache("keys", 3, dim, bits=4)
+    assert cache.row_bytes == row_bytes
+    assert cache.size_bytes(7) == 3 * 7 * cache.position_bytes == 3 * 7 * (row_bytes + 4)
+    assert str(cache) == f"$keys: cache[3x{dim} 4 bits]"

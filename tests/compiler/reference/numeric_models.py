@@ -14,6 +14,7 @@ from aretusa.frontend.rope_tables import rope_tables
 from aretusa.frontend.weights import FloatWeight
 from aretusa.ir.types import DenseType, Weight
 from aretusa.passes.pipeline import LOWERING, run_passes
+from aretusa.quantization.cache_bits import CacheBits, declare_caches
 from aretusa.quantization.schemes import SCHEMES, QuantisedMatrix, quantise_matrix
 
 if TYPE_CHECKING:
@@ -136,9 +137,15 @@ def declared_graph(config: LlamaConfig, weights: TinyWeights) -> Graph:
     return replace(graph, weights=declared)
 
 
-def lowered(config: LlamaConfig, weights: TinyWeights, passes: Sequence[Pass] = LOWERING) -> Graph:
+def lowered(
+    config: LlamaConfig,
+    weights: TinyWeights,
+    passes: Sequence[Pass] = LOWERING,
+    kv_bits: str = "8",
+) -> Graph:
     """What runs: the graph after some or all passes."""
-    return run_passes(declared_graph(config, weights), passes)
+    graph = declare_caches(declared_graph(config, weights), CacheBits.parse(kv_bits))
+    return run_passes(graph, passes)
 
 
 def some_tokens(config: LlamaConfig, count: int, seed: int = 1) -> list[int]:

@@ -62,12 +62,14 @@ def test_eight_lanes_are_the_same_tree(values: list[float]) -> None:
     assert (even + odd).tobytes() == arithmetic.tree_sum(whole).tobytes()
 
 
-@given(st.lists(finite, min_size=1, max_size=40))
-def test_codes_stay_within_127_and_the_largest_is_127(values: list[float]) -> None:
+@given(st.lists(finite, min_size=1, max_size=40), st.sampled_from([(8, 127), (4, 7)]))
+def test_codes_stay_within_the_largest_which_is_there(
+    values: list[float], width: tuple[int, int]
+) -> None:
     x = np.array(values, np.float32)
-    codes, scale = arithmetic.quantise(x)
+    codes, scale = arithmetic.quantise(x, width[0])
     largest = np.abs(codes.astype(np.int32)).max()
-    assert largest == (0 if scale == 0 else 127)
+    assert largest == (0 if scale == 0 else width[1])
     assert scale == 0 or scale >= SMALLEST_NORMAL
 
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
+from checkpoints import tiny_config
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numeric_models import (
     CONFIGS,
     CONTEXT,
@@ -19,6 +22,7 @@ from numeric_models import (
     tiny_weights,
 )
 
+from aretusa.frontend.llama_config import Family
 from aretusa.reference.interpreter import Interpreter
 from aretusa.reference.onnx_export import OPSET, export_onnx, save_model, save_onnx
 from aretusa.reference.onnx_nodes import IntegerMatmul
@@ -78,6 +82,23 @@ def test_embedding_and_head_may_have_any_form(model: str, form: str) -> None:
     config = CONFIGS[model]
     weights = tiny_weights(config, form, embeds_too=True)
     graph = lowered(config, weights)
+    assert _different(graph, weights, some_tokens(config, TOKENS)) == 0
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    half=st.sampled_from([1, 3, 5, 7, 14, 16]),
+    kv_bits=st.sampled_from(["4", "4:8", "8:4"]),
+    has_norm=st.booleans(),
+)
+def test_narrow_caches_give_every_bit_of_the_interpreter(
+    half: int, kv_bits: str, has_norm: bool
+) -> None:
+    config = tiny_config(
+        Family.QWEN3 if has_norm else Family.LLAMA, head_dim=2 * half, ties_embeddings=True
+    )
+    weights = tiny_weights(config)
+    graph = lowered(config, weights, kv_bits=kv_bits)
     assert _different(graph, weights, some_tokens(config, TOKENS)) == 0
 
 
