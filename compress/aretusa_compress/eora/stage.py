@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ from aretusa_compress.model.guard import CONFIG, WEIGHTS, read_json, weight_file
 from aretusa_compress.model.load import OWN_KEY, load_model
 from aretusa_compress.model.save import copy_companions, write_json
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
+from aretusa_compress.run.directory import RECORD
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
 
 if TYPE_CHECKING:
@@ -62,14 +64,27 @@ def _names(directory: Path) -> list[str]:
 
 def _original(context: StageContext) -> Path:
     """The newest checkpoint before quantisation in this run."""
-    for path in reversed(context.history):
-        if not is_quantised(_names(path)):
-            return path
+    for before, after in pairwise(reversed([*context.history, context.source])):
+        if is_quantised(_names(after)):
+            continue
+        if _was_scaled(before):
+            raise cannot_apply(
+                "eora cannot compare with weights that awq scaled while it rounded them",
+                "no checkpoint holds them scaled and exact",
+                "Give awq store: float, and put gptq between it and eora",
+            )
+        return after
     raise cannot_apply(
         "eora needs the model as it was before quantisation",
         "the recipe begins with a quantised model",
         "Let the recipe begin with the float model, with gptq as a stage",
     )
+
+
+def _was_scaled(checkpoint: Path) -> bool:
+    """Whether the stage that made it was awq."""
+    record = checkpoint / RECORD
+    return record.is_file() and read_json(record).get("stage") == "awq"
 
 
 def _own(

@@ -45,11 +45,11 @@ def _channels(context: StageContext, options: GptqOptions, windows: torch.Tensor
     )
     bits = {name: found.bits for name, found in codes.items()}
     save_model(model, context.source, context.output, {"bits": bits})
-    save_file(_coded(model, codes), context.output / WEIGHTS, metadata={"format": "pt"})
+    save_file(coded_tensors(model, codes), context.output / WEIGHTS, metadata={"format": "pt"})
     return {"bits": _counts(bits)}
 
 
-def _coded(model: Model, codes: dict[str, Codes]) -> dict[str, torch.Tensor]:
+def coded_tensors(model: Model, codes: dict[str, Codes]) -> dict[str, torch.Tensor]:
     """The tensors of the checkpoint, with codes and scales in the place of weights."""
     tensors = stored_tensors(model)
     for name, found in codes.items():

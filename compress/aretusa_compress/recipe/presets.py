@@ -94,6 +94,8 @@ class Preset:
 _AFTER: Final[dict[str, dict[str, Any]]] = {
     "gptq": {"gptq": {"bits": 4, "group": 128}},
     "eora": {"eora": {"samples": 64}},
+    "awq4": {"awq": {"bits": 4}},
+    "awq4-scales": {"awq": {"bits": 4, "store": "float"}},
     **{f"w{bits}": {"gptq": {"bits": bits, "group": "channel"}} for bits in range(2, 9)},
 }
 
@@ -129,6 +131,8 @@ def _small() -> dict[str, Preset]:
         **{f"smollm2/w{bits}": Preset(SMOLLM2, after=(f"w{bits}",)) for bits in (3, 4, 5, 6)},
         "smollm2/w4-eora": Preset(SMOLLM2, after=("w4", "eora")),
         "smollm2/gptq-eora": Preset(SMOLLM2, after=("gptq", "eora")),
+        "smollm2/awq4": Preset(SMOLLM2, after=("awq4",)),
+        "smollm2/awq4-w4-eora": Preset(SMOLLM2, after=("awq4-scales", "w4", "eora")),
         "smollm2/depth2-wanda1:8-sotu-lora": Preset(SMOLLM2, 2, "1:8", "sotu"),
         "smollm2/depth2-wanda1:8-sotu-lora-w4-eora": Preset(
             SMOLLM2, 2, "1:8", "sotu", ("w4", "eora")
@@ -191,4 +195,4 @@ def _small_setting(preset: Preset) -> dict[str, Any]:
 
 def _samples(stages: list[dict[str, Any]]) -> int:
     """Calibration windows: second moments of inputs need more of them than norms do."""
-    return 16 if any("gptq" in stage for stage in stages) else 8
+    return 16 if any({"gptq", "awq"} & stage.keys() for stage in stages) else 8

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, SerializeAsAny
 
+from aretusa_compress.awq.options import AwqOptions
 from aretusa_compress.calr.options import CalrOptions, LosparseOptions
 from aretusa_compress.depth.options import DepthOptions
 from aretusa_compress.eora.options import EoraOptions
@@ -24,6 +25,7 @@ STAGE_OPTIONS: Final[dict[str, type[Options]]] = {
     "width": WidthOptions,
     "lora": LoraOptions,
     "gptq": GptqOptions,
+    "awq": AwqOptions,
     "eora": EoraOptions,
     "svd": SvdOptions,
     "sensitivity": SensitivityOptions,

@@ -14,6 +14,7 @@ _PLACES: Final = {
     "width": ("width.stage", "WIDTH"),
     "lora": ("lora.stage", "LORA"),
     "gptq": ("gptq.stage", "GPTQ"),
+    "awq": ("awq.stage", "AWQ"),
     "eora": ("eora.stage", "EORA"),
     "svd": ("svd.stage", "SVD"),
     "sensitivity": ("sensitivity.stage", "SENSITIVITY"),

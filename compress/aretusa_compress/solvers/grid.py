@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CLIPS: Final = tuple(1 - step / 40 for step in range(26))  # 1.0 down to 0.375 of the largest weight
 
@@ -45,7 +48,9 @@ def round_to_grid(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
     return codes.clamp(smallest_code(bits), largest_code(bits))
 
 
-def weighted_scales(weight: Tensor, importance: Tensor, bits: int) -> Tensor:
+def weighted_scales(
+    weight: Tensor, importance: Tensor, bits: int, clips: Sequence[float] = CLIPS
+) -> Tensor:
     """The clip of each row [rows, depth] with the least squared error, weighted by input.
 
     `importance` [depth] is the mean square of each input. A rare large weight is clipped where
@@ -56,7 +61,7 @@ def weighted_scales(weight: Tensor, importance: Tensor, bits: int) -> Tensor:
         return scales
     best = scales.clone()
     least = torch.full_like(scales, torch.inf)
-    for clip in CLIPS:
+    for clip in clips:
         tried = scales * clip
         error = round_to_grid(weight, tried, bits) * tried[:, None] - weight
         loss = error.square() @ importance

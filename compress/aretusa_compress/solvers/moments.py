@@ -20,14 +20,17 @@ class Moments:
     depth: int
     rows: int = 0
     total: Tensor = field(init=False)
+    absolute: Tensor = field(init=False)  # sum of |x|, [depth]
 
     def __post_init__(self) -> None:
+        self.absolute = torch.zeros(self.depth, dtype=torch.float64)
         self.total = torch.zeros(self.depth, self.depth, dtype=torch.float64)
 
     def add(self, inputs: Tensor) -> None:
         """Count inputs [..., depth]."""
         flat = inputs.detach().reshape(-1, self.depth).to(torch.float32)
         self.total += (flat.T @ flat).to("cpu", torch.float64)
+        self.absolute += flat.abs().sum(dim=0).to("cpu", torch.float64)
         self.rows += flat.shape[0]
 
     @property
@@ -35,6 +38,12 @@ class Moments:
         """E[x x^T], [depth, depth] in binary64."""
         assert self.rows > 0, "no input was counted"
         return self.total / self.rows
+
+    @property
+    def magnitudes(self) -> Tensor:
+        """E|x|, [depth] in binary64."""
+        assert self.rows > 0, "no input was counted"
+        return self.absolute / self.rows
 
     @property
     def norms(self) -> Tensor:

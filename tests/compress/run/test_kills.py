@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 STAGES = [DEPTH, WIDTH, LORA]
+ROUNDING: list[Any] = [
+    {"awq": {"store": "float", "points": 8}},
+    {"gptq": {"group": "channel", "bits": 3}},
+    {"eora": {"rank": 4, "samples": 4}},
+]
 
 
 def write_recipe(folder: Path, stages: list[Any]) -> Path:
@@ -33,8 +38,11 @@ def write_recipe(folder: Path, stages: list[Any]) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], float]:
     """A recipe, what it gives when nothing disturbs it, and the seconds that takes."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    recipe = write_recipe(folder, STAGES)
+    return left_alone(tmp_path_factory.mktemp("undisturbed"), STAGES)
+
+
+def left_alone(folder: Path, stages: list[Any]) -> tuple[Path, dict[str, str], float]:
+    recipe = write_recipe(folder, stages)
     run_recipe(parse_recipe(yaml.safe_load(recipe.read_text()), "tiny"), folder / "warm")
     started = time.monotonic()
     run_recipe(parse_recipe(yaml.safe_load(recipe.read_text()), "tiny"), folder / "run")
@@ -46,15 +54,24 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[st
 def test_killed_runs_end_with_the_same_bytes(
     tmp_path: Path, undisturbed: tuple[Path, dict[str, str], float], seed: int
 ) -> None:
+    check_kills(tmp_path / "run", undisturbed, seed)
+
+
+@pytest.mark.slow
+def test_killed_rounding_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    check_kills(tmp_path / "run", left_alone(tmp_path / "alone", ROUNDING), seed=2)
+
+
+def check_kills(output: Path, undisturbed: tuple[Path, dict[str, str], float], seed: int) -> None:
     recipe, expected, seconds = undisturbed
-    command = [sys.executable, str(HERE / "forked_runs.py"), str(recipe), str(tmp_path / "run")]
+    command = [sys.executable, str(HERE / "forked_runs.py"), str(recipe), str(output)]
     done = subprocess.run(
         [*command, str(seed), "6", str(0.6 * seconds)], capture_output=True, text=True, check=False
     )
     code, killed = map(int, done.stdout.split())
     assert code == 0, done.stderr
     assert killed >= 2, "hardly a run was killed while it worked: nothing was tested"
-    assert digests(tmp_path / "run") == expected
+    assert digests(output) == expected
 
 
 class _StopError(Exception):

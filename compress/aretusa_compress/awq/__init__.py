@@ -1,0 +1,1 @@
+"""The stage that scales inputs before rounding, so that strong ones lose least (AWQ)."""
