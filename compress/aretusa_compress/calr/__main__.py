@@ -12,11 +12,13 @@ import sys
 from pathlib import Path
 
 from aretusa_compress.calr.comparison import NAME, Comparison
+from aretusa_compress.calr.comparison_plot import draw
 from aretusa_compress.calr.comparison_table import as_csv, as_markdown
 from aretusa_compress.errors import CompressError, UsageError
 from aretusa_compress.recipe.validate import validated
 from aretusa_compress.recipe.yaml_file import read_yaml
 from aretusa_compress.run.determinism import prepare_libraries
+from aretusa_compress.sensitivity.plot import can_draw
 from aretusa_compress.terminal import Bars
 
 
@@ -41,6 +43,8 @@ def main() -> int:
     output: Path = asked.output_dir
     (output / f"{NAME}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     (output / f"{NAME}.csv").write_text(as_csv(found), "utf-8")
+    if can_draw():
+        draw(found, output / f"{NAME}.png")
     table = as_markdown(found)
     (output / f"{NAME}.md").write_text(table, "utf-8")
     sys.stdout.write(table)

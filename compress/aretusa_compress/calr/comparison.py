@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aretusa_compress.calr.methods import Amount, Method, Training, stages_for
 from aretusa_compress.calr.options import JointOptions, LayerOptions
@@ -28,9 +28,10 @@ RowName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
 class Ablation(Options):
-    """A method with other options of its stage."""
+    """A method with other options of its stage, or with other `matrices` at the same size."""
 
     method: Method = Method.CALR
+    matrices: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -58,6 +59,13 @@ class Comparison(Options):
     dtype: DType = DType.FLOAT32
     threads: Annotated[int, Field(ge=1)] | None = None
 
+    @model_validator(mode="after")
+    def _names_each_row_once(self) -> Self:
+        doubled = sorted(self.ablations.keys() & set(Method))
+        if doubled:
+            raise ValueError(f"'{doubled[0]}' is a method; give the ablation another name")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -65,6 +73,7 @@ class Run:
 
     row: str
     method: Method
+    matrices: tuple[str, ...]
     changes: dict[str, Any]
     fewer: float
     seed: int
@@ -77,25 +86,25 @@ class Run:
 
 def runs_of(comparison: Comparison) -> list[Run]:
     """All models to make, method by method."""
-    rows: list[tuple[str, Method, dict[str, Any]]] = [
-        (one.value, one, {}) for one in comparison.methods
-    ]
-    rows += [(name, one.method, one.options) for name, one in comparison.ablations.items()]
+    rows = {one.value: Ablation(method=one) for one in comparison.methods}
     return [
-        Run(row, method, changes, fewer, seed)
+        Run(row, one.method, one.matrices or comparison.matrices, one.options, fewer, seed)
         for fewer in comparison.fewer
-        for row, method, changes in rows
+        for row, one in (rows | comparison.ablations).items()
         for seed in comparison.seeds
     ]
 
 
 def recipe_for(comparison: Comparison, run: Run, counts: Counts) -> Recipe:
-    """The recipe of one model. Raises UsageError E0508 if so many parameters cannot go."""
+    """The recipe of one model; `counts` are those with the run's matrices.
+
+    Raises UsageError E0508 if so many parameters cannot go.
+    """
     if counts.budget(run.fewer) <= 0:
         raise UsageError(
             "E0508",
             f"{run.fewer:.0%} of the parameters cannot go",
-            why=f"{counts.factored:,} of {counts.total:,} are in the chosen matrices",
+            why=f"{counts.factored:,} of {counts.total:,} are in the matrices of {run.row}",
             fix="Lower fewer, or choose more matrices",
         )
     training = Training(
@@ -105,8 +114,7 @@ def recipe_for(comparison: Comparison, run: Run, counts: Counts) -> Recipe:
         recovers_depth=comparison.recover_depth,
         adapter_rank=comparison.adapter_rank,
     )
-    matrices = list(comparison.matrices)
-    amount = Amount(counts=counts, fewer=run.fewer, matrices=matrices)
+    amount = Amount(counts=counts, fewer=run.fewer, matrices=list(run.matrices))
     stages = stages_for(run.method, amount, training, run.changes)
     return recipe_with(comparison, stages, run.seed, f"{NAME}: {run.row}")
 

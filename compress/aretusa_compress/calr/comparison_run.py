@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aretusa_compress.terminal import Bars
 
 _MODEL: Final = "model"  # a GGUF file as a directory
+_SHARED: Final = "components"  # of matrices, for the runs that truncate the same ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ def compare(
     output.mkdir(parents=True, exist_ok=True)
     source = _directory(comparison, output)
     comparison = comparison.model_copy(update={"model": str(source)})
-    counts = count(source, comparison.matrices)
     runs = runs_of(comparison)
-    recipes = [recipe_for(comparison, run, counts) for run in runs]
+    counts = {matrices: count(source, matrices) for matrices in {run.matrices for run in runs}}
+    recipes = [recipe_for(comparison, run, counts[run.matrices]) for run in runs]
     device = settle(recipe_with(comparison, [], comparison.seeds[0], NAME))
     work = _Work(comparison, output, device, _inputs(comparison, source), bars, keep)
     original = _judged(work, source)
@@ -68,10 +69,11 @@ def compare(
                 "row": run.row,
                 "fewer": run.fewer,
                 "seed": run.seed,
-                "gone": 1 - result["nonzero"] / counts.total,
+                "gone": 1 - result["nonzero"] / counts[run.matrices].total,
                 "nats": result["nats"],
             }
         )
+    shutil.rmtree(output / _SHARED, ignore_errors=True)
     return summarise(rows, original, device=device.type)
 
 
@@ -123,7 +125,7 @@ def _result(work: _Work, run: Run, recipe: Recipe) -> dict[str, Any]:
         if kept["key"] == key:
             return kept
     place = work.output / run.directory
-    made = run_recipe(recipe, place, progress=work.bars)
+    made = run_recipe(recipe, place, progress=work.bars, shared=work.output / _SHARED)
     nats = _judged(work, Path(made.checkpoint))
     found = {"key": key, "nonzero": made.stages[-1].nonzero, "nats": nats}
     text = json.dumps(found, indent=1) + "\n"

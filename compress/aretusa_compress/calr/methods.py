@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, assert_never
 
+from aretusa_compress.lora.options import UpdateOptions
+
 if TYPE_CHECKING:
     from aretusa_compress.calr.options import JointOptions, LayerOptions
 
@@ -103,7 +105,6 @@ def _recovered(training: Training) -> list[dict[str, Any]]:
     """Adapters on all matrices with the updates of joint training, put into the weights."""
     if not training.recovers_depth:
         return []
-    keys = ("steps", "epochs", "batch", "accumulation", "warmup", "clip", "mixed_precision")
-    updates = {key: getattr(training.joint, key) for key in keys}
+    updates = {key: getattr(training.joint, key) for key in UpdateOptions.model_fields}
     names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     return [{"lora": {"rank": training.adapter_rank, "matrices": names, **updates}}]

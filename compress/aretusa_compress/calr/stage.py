@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,8 +18,8 @@ from aretusa_compress.sensitivity.measure import Sensitivity
 from aretusa_compress.sensitivity.options import SensitivityOptions, Unit
 from aretusa_compress.sensitivity.units import switched_units
 from aretusa_compress.svd.choose import choose_ranks
-from aretusa_compress.svd.decompositions import Decomposer, chosen_places, layer_of
-from aretusa_compress.svd.stage import described, loss_gradients, need_for, totals
+from aretusa_compress.svd.decompositions import layer_of
+from aretusa_compress.svd.stage import decomposed_model, described, need_for, totals
 from aretusa_compress.svd.store import code_factors, dequantised, put_factors, save_with_codes
 
 if TYPE_CHECKING:
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
     from aretusa_compress.calr.options import CalrOptions, JointOptions
     from aretusa_compress.model.loaded import Model
     from aretusa_compress.solvers.low_rank import Factors
-    from aretusa_compress.svd.decompositions import Parts, Place
+    from aretusa_compress.svd.decompositions import Place
+    from aretusa_compress.svd.stage import Decomposed
     from aretusa_compress.svd.store import PairOfCodes
     from aretusa_compress.texts.options import DataOptions
 
@@ -47,8 +47,8 @@ def run(context: StageContext, options: CalrOptions) -> Report:
     windows = None
     if options.needs_calibration:
         windows = context.texts.windows("calibration", context.source)
-    found = _decomposed(context, model, options, windows)
-    alone, spared = _heterogeneity(context, model, options, found)
+    found = decomposed_model(context, model, options, windows)
+    alone, spared = _heterogeneity(context, model, options, found, windows)
     stay = [place.short for place in found.places if place.block in spared]
     ranks = choose_ranks(options, found.parts, found.gradients, stay=stay)
     layers = _branches(context, options, found, ranks)
@@ -67,39 +67,17 @@ def run(context: StageContext, options: CalrOptions) -> Report:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Decomposed:
-    """What ranks are chosen by; `gradients` if the loss weighs, `windows` if texts are needed."""
-
-    places: list[Place]
-    parts: dict[str, Parts]
-    gradients: dict[str, float] | None
-    windows: Tensor | None
-
-
-def _decomposed(
-    context: StageContext, model: Model, options: CalrOptions, windows: Tensor | None
-) -> _Decomposed:
-    places = chosen_places(model, options)
-    gradients = loss_gradients(context, model, options, places, windows)
-    decomposer = Decomposer(
-        model=model,
-        places=places,
-        method=options.method,
-        windows=windows,
-        state=context.state,
-        progress=context.progress,
-    )
-    return _Decomposed(places, decomposer.parts(), gradients, windows)
-
-
 def _heterogeneity(
-    context: StageContext, model: Model, options: CalrOptions, found: _Decomposed
+    context: StageContext,
+    model: Model,
+    options: CalrOptions,
+    found: Decomposed,
+    windows: Tensor | None,
 ) -> tuple[dict[str, float], list[int]]:
     """KL divergence of the model when one block alone is truncated, and the blocks to spare."""
     if not options.spare:
         return {}, []
-    assert found.windows is not None
+    assert windows is not None
     blocks = {place.block for place in found.places}
     if options.spare >= len(blocks):
         raise cannot_apply(
@@ -116,7 +94,7 @@ def _heterogeneity(
     changed = Sensitivity(
         model=model,
         units=switched_units(model, factors, Unit.BLOCK),
-        windows=found.windows[-options.samples :],
+        windows=windows[-options.samples :],
         options=SensitivityOptions(rank=1, generate=0, unit=Unit.BLOCK),
         state=context.state,
         progress=context.progress,
@@ -131,7 +109,7 @@ def _heterogeneity(
 def _branches(
     context: StageContext,
     options: CalrOptions,
-    found: _Decomposed,
+    found: Decomposed,
     ranks: dict[str, int | None],
 ) -> dict[Place, Branches]:
     generator = torch.Generator().manual_seed(context.seed)

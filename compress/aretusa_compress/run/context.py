@@ -32,6 +32,7 @@ class StageContext:
     It reads the checkpoint in `source`, which was made from those in `history`, oldest first. It
     writes one into `output` (which is there, empty), may keep
     files in `state` while it works, and takes texts by their role. Random sequences are seeded.
+    In `shared`, if it is given, lies what other runs can use too, by what it depends on.
     """
 
     source: Path
@@ -43,6 +44,7 @@ class StageContext:
     dtype: torch.dtype | None  # None: as the files store them
     seed: int
     progress: Progress
+    shared: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class _Run:
     dtype: torch.dtype | None
     resume: bool
     progress: Progress
+    shared: Path | None
 
 
 def run_recipe(
@@ -63,12 +64,14 @@ def run_recipe(
     only: str = "",
     resume: bool = True,
     progress: Progress | None = None,
+    shared: Path | None = None,
 ) -> CompressResult:
     """Run a recipe in a directory and return what every stage did.
 
     Stages that are there with an equal fingerprint are kept. `only` names one stage, by name or
     directory: the ones before it must be there, the ones after it are left alone.
-    Without `resume` everything is done anew.
+    Without `resume` everything is done anew. Runs with the same directory `shared` find there what
+    was costly and is the same for all.
     """
     progress = Silent() if progress is None else progress
     chosen = chosen_stages(recipe, only)
@@ -80,7 +83,7 @@ def run_recipe(
     with RunDirectory.opened(output) as place:
         place.write_recipe(recipe)
         dtype = torch_dtype(recipe.dtype)
-        run = _Run(recipe, place, texts, device, dtype, resume, progress)
+        run = _Run(recipe, place, texts, device, dtype, resume, progress, shared)
         source = _converted(run, files.path) if files.is_gguf else files.path
         need = check_memory(recipe, source, chosen, device)
         results = _results(run, source, chosen, only)
@@ -136,6 +139,7 @@ def _run_stage(
         dtype=run.dtype,
         seed=run.recipe.seed,
         progress=run.progress,
+        shared=run.shared,
     )
     record = {
         "schema_version": SCHEMA_VERSION,

