@@ -9,6 +9,7 @@ from aretusa.ir.types import DenseType
 from aretusa.memory.contents import RegionKind
 from aretusa.memory.lifetimes import step_labels
 from aretusa.memory.plan import image_header_bytes
+from aretusa.plan.rank_notes import rank_notes
 from aretusa.plan.rows import layer_rows
 from aretusa.plan_results import (
     PlacementResult,
@@ -63,7 +64,7 @@ def summarise(
         totals=_totals(plan, layers),
         ways_out=[],
         shortage=None,
-        notes=[*notes, *_notes(plan)],
+        notes=[*notes, *_notes(plan), *rank_notes(layers)],
     )
 
 

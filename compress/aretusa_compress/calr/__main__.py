@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Final
 
 from aretusa_compress.calr.comparison import NAME, Comparison
 from aretusa_compress.calr.comparison_plot import draw
@@ -20,6 +21,8 @@ from aretusa_compress.recipe.yaml_file import read_yaml
 from aretusa_compress.run.determinism import prepare_libraries
 from aretusa_compress.sensitivity.plot import can_draw
 from aretusa_compress.terminal import Bars
+
+_INTERRUPTED: Final = 130  # what shells make of Ctrl-C
 
 
 def main() -> int:
@@ -40,6 +43,9 @@ def main() -> int:
     except CompressError as problem:
         sys.stderr.write(f"{problem}\n")
         return problem.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; the same command goes on where it was\n")
+        return _INTERRUPTED
     output: Path = asked.output_dir
     (output / f"{NAME}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     (output / f"{NAME}.csv").write_text(as_csv(found), "utf-8")

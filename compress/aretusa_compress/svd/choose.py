@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aretusa_compress.run.progress import Progress
     from aretusa_compress.svd.decompositions import Parts, Place
     from aretusa_compress.svd.options import Ranks
+    from aretusa_compress.svd.ranks import Size
 
 
 def choose_ranks(
@@ -52,20 +53,21 @@ def choose_ranks(
             "matrices and dense choose them",
             "Correct ranks",
         )
+    sizes = {name: replace(one.size, tile=options.tile) for name, one in parts.items()}
     found: dict[str, int | None] = dict.fromkeys(stay)
     found |= {
-        name: fixed_rank(one.size, asked, options.multiple)
-        for name, one in parts.items()
+        name: fixed_rank(sizes[name], asked, options.multiple)
+        for name in parts
         if name not in found and (asked := last_match(options.ranks, name)) is not None
     }
     rest = {name: one for name, one in parts.items() if name not in found}
     if options.budget is not None:
-        return found | _by_budget(options, parts, rest, found, gradients)
-    for name, one in rest.items():
+        return found | _by_budget(options, sizes, rest, found, gradients)
+    for name in rest:
         if options.rank is not None:
-            found[name] = fixed_rank(one.size, options.rank, options.multiple)
+            found[name] = fixed_rank(sizes[name], options.rank, options.multiple)
         elif options.share is not None:
-            found[name] = rank_for_share(one.size, options.share, options.multiple)
+            found[name] = rank_for_share(sizes[name], options.share, options.multiple)
         else:
             found[name] = None
     return found
@@ -73,18 +75,18 @@ def choose_ranks(
 
 def _by_budget(
     options: Ranks,
-    parts: dict[str, Parts],
+    sizes: dict[str, Size],
     rest: dict[str, Parts],
     found: dict[str, int | None],
     gradients: dict[str, float] | None,
 ) -> dict[str, int | None]:
     """Distribute what the budget leaves to the matrices without a rank of their own."""
     assert options.budget is not None
-    spent = sum(_parameters(parts[name], rank) for name, rank in found.items())
-    total = sum(one.size.parameters for one in parts.values())
+    spent = sum(_parameters(sizes[name], rank) for name, rank in found.items())
+    total = sum(size.parameters for size in sizes.values())
     left = int(options.budget * total) - spent
     candidates = {
-        name: Candidate(one.size, _gains(options.weigh, name, one, gradients))
+        name: Candidate(sizes[name], _gains(options.weigh, name, one, gradients))
         for name, one in rest.items()
     }
     least = least_parameters(candidates, options.multiple)
@@ -98,8 +100,8 @@ def _by_budget(
     return distribute(candidates, left, options.multiple)
 
 
-def _parameters(one: Parts, rank: int | None) -> int:
-    return one.size.parameters if rank is None else one.size.factored(rank)
+def _parameters(size: Size, rank: int | None) -> int:
+    return size.parameters if rank is None else size.factored(rank)
 
 
 def _gains(weigh: Weigh, name: str, one: Parts, gradients: dict[str, float] | None) -> list[float]:

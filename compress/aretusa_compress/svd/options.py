@@ -45,7 +45,8 @@ class Ranks(Selection):
     `rank` is that of every matrix, `share` what each keeps of its parameters, `budget` what all
     chosen matrices together keep, given to those where it lowers the error most. `ranks` sets the
     rank of single matrices by pattern, the last one that fits. Ranks are multiples of `multiple`.
-    Where two factors would hold no fewer parameters than the matrix, it stays.
+    Where two factors would hold no fewer parameters than the matrix, it stays. With `tile` each row
+    of a matrix or factor counts as so many whole tiles: 252 is what N-EUREKA stores in 3x3 mode.
     """
 
     rank: Rank | None = None
@@ -53,6 +54,7 @@ class Ranks(Selection):
     budget: Share | None = None
     ranks: dict[str, Rank] = Field(default_factory=dict)
     multiple: Annotated[int, Field(ge=1)] = 1
+    tile: Annotated[int, Field(ge=1)] = 1
     method: Method = Method.WHITENED
     weigh: Weigh = Weigh.LOSS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,24 +14,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Of a matrix."""
+    """Of a matrix. Each row is stored in whole tiles of `tile` inputs, and counts so."""
 
     rows: int
     depth: int
+    tile: int = 1
 
     @property
     def parameters(self) -> int:
         """As it is."""
-        return self.rows * self.depth
+        return self.rows * self._stored(self.depth)
 
     def factored(self, rank: int) -> int:
         """Parameters of two factors."""
-        return rank * (self.rows + self.depth)
+        return rank * self._stored(self.depth) + self.rows * self._stored(rank)
 
     @property
     def largest_rank(self) -> int:
-        """The largest rank with fewer parameters than the matrix; 0 if there is none."""
-        return (self.parameters - 1) // (self.rows + self.depth)
+        """The largest rank with fewer parameters than the matrix; 0 if there is none.
+
+        Whole tiles may make more of a matrix than of factors that have more numbers; these would
+        take longer, and are not meant.
+        """
+        numbers = (self.rows * self.depth - 1) // (self.rows + self.depth)
+        return min(numbers, self.rank_within(self.parameters - 1))
+
+    def rank_within(self, parameters: int) -> int:
+        """The largest rank of factors with at most so many parameters; 0 if there is none."""
+        return bisect_right(range(1, self.rows + 1), parameters, key=self.factored)
+
+    def tile_end(self, rank: int) -> int:
+        """The largest rank whose outer factor is no larger than that of this one."""
+        return self._stored(rank)
+
+    def _stored(self, inputs: int) -> int:
+        return -(-inputs // self.tile) * self.tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +67,7 @@ def fixed_rank(size: Size, rank: int, multiple: int) -> int | None:
 
 def rank_for_share(size: Size, share: float, multiple: int) -> int | None:
     """The largest rank whose factors hold that share of the parameters; None: it stays."""
-    return fixed_rank(size, math.floor(share * size.parameters / size.factored(1)), multiple)
+    return fixed_rank(size, size.rank_within(math.floor(share * size.parameters)), multiple)
 
 
 def least_parameters(candidates: Mapping[str, Candidate], multiple: int) -> int:
@@ -67,7 +85,8 @@ def distribute(
 
     Where one step of rank, or the step to the whole matrix, takes most off the loss for a
     parameter, it is taken; gains fall with the rank, so that this is the optimum but for the last
-    few parameters. `budget` must be `least_parameters` or more.
+    few parameters. A step into another tile may be as long as that tile, for the first rank there
+    pays for all of them. `budget` must be `least_parameters` or more.
     """
     left = budget - least_parameters(candidates, multiple)
     assert left >= 0, f"{-left} parameters too few for rank {multiple} everywhere"
@@ -107,14 +126,19 @@ class _Step(NamedTuple):
 def _best_step(
     name: str, one: Candidate, rank: int | None, room: int, multiple: int
 ) -> _Step | None:
-    """The better one of the next rank and the whole matrix, of those with room for their cost."""
+    """The best one of the next ranks and the whole matrix, of those with room for their cost."""
     if rank is None:
         return None
     size, more = one.size, rank + multiple
-    rest = size.parameters - size.factored(rank)
+    before = size.factored(rank)
+    rest = size.parameters - before
     steps = [_Step(-math.fsum(one.gains[rank:]) / rest, name, rest, None)]
-    if more <= size.largest_rank:
-        cost = size.factored(multiple)
-        steps.append(_Step(-math.fsum(one.gains[rank:more]) / cost, name, cost, more))
+    is_within = more <= size.tile_end(rank)
+    last = min(size.largest_rank, more if is_within else size.tile_end(more))
+    gain, place = 0.0, rank
+    for following in range(more, last + 1, multiple):
+        gain += math.fsum(one.gains[place:following])
+        place, cost = following, size.factored(following) - before
+        steps.append(_Step(-gain / cost, name, cost, following))
     fitting = [step for step in steps if step.cost <= room]
     return min(fitting, key=lambda step: step.less) if fitting else None

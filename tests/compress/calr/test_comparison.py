@@ -148,6 +148,20 @@ def test_a_comparison_needs_a_text_to_judge_by(
     assert "error[E0505]" in capsys.readouterr().err
 
 
+def test_a_comparison_says_that_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:  # noqa: ANN401
+        raise KeyboardInterrupt
+
+    (tmp_path / "comparison.yaml").write_text(yaml.safe_dump(document(tmp_path)))
+    arguments = ["comparison", str(tmp_path / "comparison.yaml"), "-o", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.setattr(comparison_run, "run_recipe", stopped)
+    assert main() == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
 def test_seeds_and_ablations_are_runs_of_their_own(tmp_path: Path) -> None:
     ablations = {"calr-qkv": {"matrices": ["mlp.*", "q_proj"], "options": {"spare": 1}}}
     asked = validated(
