@@ -8,17 +8,19 @@ import torch
 
 from aretusa_compress.model import forms
 from aretusa_compress.model.blocks import enter
+from aretusa_compress.model.forms import ADAPTER_IN, ADAPTER_OUT
 from aretusa_compress.model.layer_inputs import after_block, input_moments
 from aretusa_compress.recipe.matrices import MATRICES
-from aretusa_compress.solvers.low_rank import truncate_for_inputs
+from aretusa_compress.solvers.low_rank import Factors, truncate_for_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from aretusa_compress.model.loaded import Model
-    from aretusa_compress.solvers.low_rank import Factors
+    from aretusa_compress.run.state import StageState
+    from aretusa_compress.solvers.moments import Moments
 
 
 def find_branches(
@@ -26,13 +28,15 @@ def find_branches(
     quantised: Model,
     windows: Tensor,
     rank: int,
+    state: StageState,
     *,
     progress: Callable[[int, int], None],
 ) -> dict[str, Factors]:
     """Factors for every matrix by name; the quantised model gets them as adapters.
 
     Both models have the same blocks. Block after block the quantised one runs with the branches of
-    the blocks before, so that each branch sees the inputs that it will have.
+    the blocks before, so that each branch sees the inputs that it will have. The branches of each
+    block are kept in `state`.
     """
     assert original.layer_map == quantised.layer_map, "not the same blocks"
     entries = [enter(quantised, window[None]) for window in windows]
@@ -43,17 +47,46 @@ def find_branches(
         arguments = [entry.arguments[index] for entry in entries]
         if place[index] not in seen:
             seen.add(place[index])
-            moments = input_moments(block, hidden, arguments)
-            for name in MATRICES:
-                exact = original.blocks[index].get_submodule(name).weight.detach()
-                layer = block.get_submodule(name)
-                lost = (exact.double() - layer.weight.detach().double()).cpu()
-                factors = truncate_for_inputs(lost, moments[name].mean, min(rank, *lost.shape))
+            found = _kept(state, index)
+            if not found:
+                moments = input_moments(block, hidden, arguments)
+                found = _of_block(original.blocks[index], block, moments, rank)
+                _keep(state, index, found)
+            for name, factors in found.items():
                 branches[f"model.layers.{place[index]}.{name}"] = factors
                 _attach(quantised, f"model.layers.{index}.{name}", factors)
         hidden = after_block(block, hidden, arguments)
         progress(index + 1, len(quantised.blocks))
     return branches
+
+
+def _of_block(
+    original: nn.Module, quantised: nn.Module, moments: Mapping[str, Moments], rank: int
+) -> dict[str, Factors]:
+    found: dict[str, Factors] = {}
+    for name in MATRICES:
+        exact = original.get_submodule(name).weight.detach()
+        layer = quantised.get_submodule(name)
+        lost = (exact.double() - layer.weight.detach().double()).cpu()
+        found[name] = truncate_for_inputs(lost, moments[name].mean, min(rank, *lost.shape))
+    return found
+
+
+def _keep(state: StageState, index: int, found: Mapping[str, Factors]) -> None:
+    tensors = {f"{name}{ADAPTER_IN}": factors.inner for name, factors in found.items()}
+    tensors |= {f"{name}{ADAPTER_OUT}": factors.outer for name, factors in found.items()}
+    state.write_tensors(f"block-{index}", {n: one.contiguous() for n, one in tensors.items()})
+
+
+def _kept(state: StageState, index: int) -> dict[str, Factors]:
+    """Branches of a block that an earlier run of the stage found; none if it did not get there."""
+    tensors = state.read_tensors(f"block-{index}")
+    if tensors is None:
+        return {}
+    return {
+        name: Factors(inner=tensors[f"{name}{ADAPTER_IN}"], outer=tensors[f"{name}{ADAPTER_OUT}"])
+        for name in MATRICES
+    }
 
 
 def _attach(model: Model, name: str, factors: Factors) -> None:

@@ -98,6 +98,7 @@ def _own(
         quantised,
         windows.to(context.device),
         options.rank,
+        context.state,
         progress=lambda *_: context.progress.advance(),
     )
     inner = {f"{name}{ADAPTER_IN}": found.inner for name, found in branches.items()}

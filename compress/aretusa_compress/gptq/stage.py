@@ -41,7 +41,11 @@ def _channels(context: StageContext, options: GptqOptions, windows: torch.Tensor
     model = load_model(context.source, dtype=torch.float32, device=context.device)
     context.progress.start("rounding blocks", len(model.blocks))
     codes = code_blocks(
-        model, windows.to(context.device), options, progress=lambda *_: context.progress.advance()
+        model,
+        windows.to(context.device),
+        options,
+        context.state,
+        progress=lambda *_: context.progress.advance(),
     )
     bits = {name: found.bits for name, found in codes.items()}
     save_model(model, context.source, context.output, {"bits": bits})

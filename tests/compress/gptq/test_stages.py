@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ from aretusa_compress.model.load import load_model
 from aretusa_compress.recipe.matrices import MATRICES
 from aretusa_compress.recipe.read import parse_recipe
 from aretusa_compress.run.runner import run_recipe
+from aretusa_compress.run.state import StageState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +156,34 @@ def test_equal_work_gives_equal_bytes_and_is_not_done_twice(tmp_path: Path) -> N
     assert all(stage.reused for stage in result.stages)
 
 
+@pytest.mark.parametrize(
+    ("function", "after"),
+    [("gptq.channels._code_block", 3), ("eora.branches._of_block", 2)],
+)
+def test_a_stage_that_was_killed_goes_on_with_the_next_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, after: int
+) -> None:
+    stages = [CHANNEL, {"eora": {"rank": 4, "samples": 2}}]
+    expected = digests(run(tmp_path / "whole", stages))
+    calls: list[object] = []
+    module = f"aretusa_compress.{function.rpartition('.')[0]}"
+    whole = getattr(import_module(module), function.rpartition(".")[2])
+
+    def stopping(*given: object) -> object:
+        calls.append(given)
+        if len(calls) == after + 1:
+            raise KeyboardInterrupt
+        return whole(*given)
+
+    monkeypatch.setattr(f"aretusa_compress.{function}", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", stages)
+    found = digests(run(tmp_path / "cut", stages))
+    assert len(calls) == 1 + 5, "blocks that were done are not done again"
+    weights = {name: value for name, value in expected.items() if "stage.json" not in name}
+    assert weights.items() <= found.items()
+
+
 def test_inputs_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     recipe = tiny_recipe(tmp_path, [CHANNEL])
     model = load_model(tmp_path / "model")
@@ -162,8 +192,9 @@ def test_inputs_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     ids = torch.randint(3, 260, (1, 16))
     options = recipe.stages[0].options
     assert isinstance(options, GptqOptions)
+    state = StageState(tmp_path / "state", "one")
     with pytest.raises(NumericsError, match=r"E0530.*block 1"):
-        code_blocks(model, ids, options, progress=lambda *_: None)
+        code_blocks(model, ids, options, state, progress=lambda *_: None)
 
 
 def test_a_failure_of_the_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
