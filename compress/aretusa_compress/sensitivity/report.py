@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from aretusa_compress.sensitivity.options import Quantity
-from aretusa_compress.sensitivity.pillars import find_pillars, outlyingness
+from aretusa_compress.sensitivity.pillars import find_pillars, outlyingness, rank_correlation
 from aretusa_compress.svd.options import SvdOptions
 from aretusa_compress.svd.spectra import effective_rank, lost_share
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aretusa_compress.sensitivity.units import SwitchedUnit
     from aretusa_compress.svd.decompositions import Parts
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _SPECTRUM_DIGITS: Final = 6  # of a singular value as a share of the largest one
 
 # Columns of the tables: title, key of a measurement, format.
@@ -34,6 +34,13 @@ _COLUMNS: Final = (
     ("repetition", "repetition", ".1%"),
     ("longest loop", "longest_loop", "d"),
 )
+
+# What is known of a unit without a measurement, and might tell a pillar.
+_PROPERTIES: Final = {
+    "effective_rank": "effective rank of the weights",
+    "effective_rank_of_outputs": "effective rank of the outputs",
+    "lost": "energy lost",
+}
 
 
 def measured(one: Measurement) -> dict[str, Any]:
@@ -95,8 +102,13 @@ def analysis(
         "everything": whole,
         "units": rows,
         "pillars": pillars,
+        "correlations": {key: _correlation(rows, key) for key in _PROPERTIES},
         "spectra": {name: _relative(one) for name, one in parts.items()},
     }
+
+
+def _correlation(rows: list[dict[str, Any]], key: str) -> float | None:
+    return rank_correlation([row["gain"] for row in rows], [row[key] for row in rows])
 
 
 def _judge(
@@ -160,6 +172,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         "Gain: how much less of the above quantity there is when the unit is given back.",
         "Deviations: robust standard deviations of that gain from the median gain.",
         "Effective rank: e to the entropy of the weights' singular values, as a share of all.",
+        "Rank correlation of the gain (Spearman): " + _correlations(document) + ".",
         "",
         "## One unit truncated alone",
         "",
@@ -167,6 +180,12 @@ def markdown(document: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _correlations(document: Mapping[str, Any]) -> str:
+    found = document["correlations"]
+    shown = {key: "none" if one is None else f"{one:+.2f}" for key, one in found.items()}
+    return ", ".join(f"with {what} {shown[key]}" for key, what in _PROPERTIES.items())
 
 
 def _table(heads: list[str], rows: Iterator[list[str]]) -> list[str]:

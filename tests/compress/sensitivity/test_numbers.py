@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aretusa_compress.sensitivity.divergence import divergence, pooled
 from aretusa_compress.sensitivity.loops import longest_loop, repetition
-from aretusa_compress.sensitivity.pillars import find_pillars, outlyingness
+from aretusa_compress.sensitivity.pillars import find_pillars, outlyingness, rank_correlation
 
 A, B, C, D = range(4)
 
@@ -89,6 +89,14 @@ def test_a_loss_is_never_a_pillar() -> None:
     gains = {"a": -1.0, "b": -1.0, "c": -1.0, "d": -0.5}
     assert outlyingness(gains)["d"] == math.inf
     assert find_pillars(gains, threshold=3.5, at_most=8) == []
+
+
+def test_ranks_correlate_whatever_the_values() -> None:
+    assert rank_correlation([1.0, 2.0, 30.0], [0.1, 0.2, 0.21]) == pytest.approx(1.0)
+    # of ranks 1 2 3 4 and 2 1 4 3: 1 - 6 * 4 / (4 * 15)
+    assert rank_correlation([1.0, 2.0, 3.0, 4.0], [6.0, 5.0, 8.0, 7.0]) == pytest.approx(0.6)
+    assert rank_correlation([1.0, 2.0], [1.0, 2.0]) is None
+    assert rank_correlation([1.0, 2.0, 3.0], [5.0, 5.0, 5.0]) is None
 
 
 def test_equal_gains_have_no_pillar() -> None:

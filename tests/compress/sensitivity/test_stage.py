@@ -19,6 +19,7 @@ from aretusa_compress.run.runner import run_recipe
 from aretusa_compress.sensitivity import measure
 from aretusa_compress.sensitivity.divergence import Divergence, divergence
 from aretusa_compress.sensitivity.options import SensitivityOptions
+from aretusa_compress.sensitivity.pillars import rank_correlation
 from aretusa_compress.sensitivity.stage import run
 from aretusa_compress.svd.options import SvdOptions
 from aretusa_compress.svd.stage import run as run_svd
@@ -145,6 +146,11 @@ def test_tables_have_all_units(tmp_path: Path, model: Path) -> None:
     table = (context.output / "sensitivity.md").read_text()
     assert table.count("\n| 0.self_attn.q_proj |") + table.count("**0.self_attn.q_proj**") >= 1
     assert "| everything truncated |" in table
+    found = document(context)
+    lost = [one["lost"] for one in found["units"]]
+    expected = rank_correlation([one["gain"] for one in found["units"]], lost)
+    assert found["correlations"]["lost"] == expected
+    assert f"with energy lost {expected:+.2f}" in table
 
 
 def test_a_killed_analysis_measures_nothing_twice(
