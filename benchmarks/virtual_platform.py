@@ -3,9 +3,10 @@
     python benchmarks/virtual_platform.py --output docs/virtual-platform.json
 
 needs `gvsoc` on PATH, clang-19 and lld-19, and some minutes; with --table FILE it prints the table
-of a file that it wrote. A program decodes greedily behind a prompt, once as it is and once with
-counts per kernel: what they grow behind the first token is decoding alone. Every logit is compared
-with the program on this computer.
+of a file that it wrote, with --simulate FILE it simulates the models of that file anew. A program
+decodes greedily behind a prompt, once as it is and once with counts per kernel: what they grow
+behind the first token is decoding alone. What counting takes itself is the same for every call, and
+left out. Every logit is compared with the program on this computer.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aretusa.execution.records import RunRecords
+    from aretusa.trace.listing import Listing
 
 TARGETS: Final = {Kernels.PORTABLE: "siracusa", Kernels.XPULP: "siracusa-xpulp"}
 VOCABULARY: Final = 512  # of the 0.5 M network here: its tokenizer needs some
@@ -77,7 +79,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decode:
-    """Cycles of one decoded token, `ops` with the counting between the kernels."""
+    """Cycles of one decoded token, of which `ops` are parts."""
 
     subject: Subject
     kernels: str
@@ -136,28 +138,38 @@ def measure(subject: Subject, kernels: Kernels) -> Decode:
     differ = [one.logits.view(np.uint32) != two.logits.view(np.uint32) for one, two in pairs]
     counted = run(build, replace(request, logits=False, profile=True))
     simulated = simulated_ops(build, subject)
+    cycles = sum(token.instructions for token in plain.tokens[1:]) / subject.decode_tokens
     return Decode(
         subject=subject,
         kernels=kernels.value,
         values=sum(one.size for one in differ),
         mismatches=sum(int(np.count_nonzero(one)) for one in differ),
-        cycles=sum(token.instructions for token in plain.tokens[1:]) / subject.decode_tokens,
+        cycles=cycles,
         prefill_cycles=plain.stop.prefill_instructions,
-        ops=measured_ops(build, counted, subject.decode_tokens),
+        ops=measured_ops(build, counted, subject.decode_tokens, cycles),
         simulated=sum(simulated.values()),
         simulated_ops=simulated,
     )
 
 
-def measured_ops(build: Path, counted: RunRecords, tokens: int) -> dict[str, float]:
-    """Cycles per token of each op; what no kernel takes is the choice of the token."""
+def measured_ops(
+    build: Path, counted: RunRecords, tokens: int, token_cycles: float
+) -> dict[str, float]:
+    """Cycles per token of each op; what no kernel takes is the choice of the token.
+
+    A token takes `token_cycles` where nothing is counted.
+    """
     found: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
     first, last = counted.profiles[0], counted.profiles[-1]
     names = Program.open(build).manifest.profile
     for name, before, after in zip(names, first, last, strict=True):
         found[op_of(name)] += after.instructions - before.instructions
-    found["choose token"] = sum(one.instructions for one in counted.tokens[1:]) - found.total()
-    return {op: cycles / tokens for op, cycles in found.items()}
+        calls[op_of(name)] += after.calls - before.calls
+    whole = sum(one.instructions for one in counted.tokens[1:])
+    found["choose token"] = whole - found.total()
+    counting = (whole - tokens * token_cycles) / calls.total()  # of one call
+    return {op: (cycles - counting * calls[op]) / tokens for op, cycles in found.items()}
 
 
 def op_of(kernel: str) -> str:
@@ -170,7 +182,11 @@ def op_of(kernel: str) -> str:
 
 def simulated_ops(build: Path, subject: Subject) -> dict[str, float]:
     """Cycles per token of each op, by the simulator, over the same positions."""
-    listing = built_listing(Program.open(build))
+    return simulated_ops_of(built_listing(Program.open(build)), subject)
+
+
+def simulated_ops_of(listing: Listing, subject: Subject) -> dict[str, float]:
+    """The same of a program's numbers."""
     simulator = Simulator(listing)
     infos = op_infos(listing)
     found: Counter[str] = Counter()
@@ -179,6 +195,13 @@ def simulated_ops(build: Path, subject: Subject) -> dict[str, float]:
         for info, row in zip(infos, rows, strict=True):
             found["head" if info.name in HEADS else info.name] += row.cycles
     return {op: cycles / subject.decode_tokens for op, cycles in found.items()}
+
+
+def simulated_anew(one: dict[str, Any]) -> dict[str, Any]:
+    """A measured model with the simulator's numbers of today."""
+    subject, kernels = Subject(**one["subject"]), Kernels(one["kernels"])
+    found = simulated_ops(compiled(subject, kernels), subject)
+    return {**one, "simulated": sum(found.values()), "simulated_ops": found}
 
 
 def table_lines(decodes: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -208,6 +231,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, help="where the measurements go")
     parser.add_argument("--table", type=Path, help="measurements to print")
+    parser.add_argument("--simulate", type=Path, help="measurements to simulate anew")
     parser.add_argument("--only", default="", help="part of the name of a subject")
     arguments = parser.parse_args()
     if arguments.output:
@@ -216,8 +240,13 @@ def main() -> None:
             for kernels in Kernels if arguments.only in f"{subject.name} {subject.bits}" else ():
                 decodes.append(asdict(measure(subject, kernels)))
                 arguments.output.write_text(json.dumps(decodes, indent=1) + "\n", "utf-8")
-    if arguments.table or arguments.output:
-        written = json.loads((arguments.table or arguments.output).read_text("utf-8"))
+    if arguments.simulate:
+        measured = json.loads(arguments.simulate.read_text("utf-8"))
+        anew = [simulated_anew(one) for one in measured]
+        arguments.simulate.write_text(json.dumps(anew, indent=1) + "\n", "utf-8")
+    shown = arguments.table or arguments.output or arguments.simulate
+    if shown:
+        written = json.loads(shown.read_text("utf-8"))
         print("\n".join(table_lines(written)), end="")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aretusa.cost.code_cache import Cached
     from aretusa_sim.activity import Activity
     from aretusa_sim.engine import Stages, Timeline
 
@@ -37,10 +38,14 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartCode:
-    """A part of the program; `attention` are numbers of segments that depend on the position."""
+    """A part of the program.
+
+    `attention` are numbers of segments that depend on the position, each with the code that the
+    cores have in their cache before it.
+    """
 
     segments: tuple[Segment, ...]
-    attention: tuple[int, ...] = ()
+    attention: tuple[tuple[int, Cached], ...] = ()
 
 
 def blocks(instructions: list[Instruction], known: dict[Block, Block]) -> tuple[Block, ...]:

@@ -17,24 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aretusa.cost.calls import KernelCall, Phase
+    from aretusa.cost.code_cache import Code
     from aretusa.target.description import Target
     from aretusa_sim.kernels import Counted
 
 OWN_KERNELS: Final = Path(__file__).with_name("own_kernels.toml")
 
 
-Code = tuple[str, str]  # a kernel and its phase
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """A stretch of work: cycles until the last core is through, and what all cores do in it.
 
-    `code` are the cycles that it takes longer where its code is not in the cluster's cache.
+    `codes` are the phases of kernels that it runs, with their lines of code.
     """
 
     cycles: int
-    code: Mapping[Code, int]
+    codes: tuple[tuple[Code, float], ...]
     instructions: int
     loads: Mapping[MemoryId, int]
     stores: Mapping[MemoryId, int]
@@ -87,16 +85,16 @@ class CoreWork:
             cycles += self._lost(cycles, loads, stores)
         return Share(
             cycles=ceil(cycles),
-            code={(call.kernel, phase.name): self._code_cycles(call, phase)},
+            codes=self._codes(call, phase),
             instructions=round(instructions),
             loads=loads,
             stores=stores,
         )
 
-    def _code_cycles(self, call: KernelCall, phase: Phase) -> int:
+    def _codes(self, call: KernelCall, phase: Phase) -> tuple[tuple[Code, float], ...]:
         if call.kernel in _own_events():
-            return 0
-        return replace(call, phases=(phase,)).code_cycles(self.target)
+            return ()
+        return tuple(replace(call, phases=(phase,)).codes(self.target))
 
     def _own_cycles(
         self, phase: Phase, events: Mapping[str, Events], places: Mapping[str, MemoryId]
@@ -143,7 +141,7 @@ def _sum(shares: list[Share]) -> Share:
                 totals[memory] = totals.get(memory, 0) + count
     return Share(
         cycles=sum(share.cycles for share in shares),
-        code={code: cycles for share in shares for code, cycles in share.code.items()},
+        codes=tuple(code for share in shares for code in share.codes),
         instructions=sum(share.instructions for share in shares),
         loads=loads,
         stores=stores,

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from aretusa.cost.calls import barrier_cycles
+from aretusa.cost.control import job_cycles as giving_job_cycles
+from aretusa.cost.control import transfer_cycles
 from aretusa.cost.transfers import off_chip_cycles
 from aretusa.neureka.cycles import EngineWork, job_cycles
 from aretusa.neureka.registers import WeightSource
@@ -41,14 +43,14 @@ class Durations:
             barrier=barrier_cycles(target),
             wake=target.cluster.wake_cycles,
             check=target.offload.register_cycles,
-            give=self.give,
-            program=target.neureka_features.program_cycles,
+            give=transfer_cycles(target),
+            program=giving_job_cycles(target),
             chunk=self._chunk,
         )
 
     @property
     def give(self) -> int:
-        """Of core 0 for one transfer."""
+        """Of core 0 to write a transfer's registers."""
         offload = self.target.offload
         return offload.transfer_registers * offload.register_cycles
 

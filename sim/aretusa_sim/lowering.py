@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from aretusa.cost.code_cache import CodeCache
+from aretusa.cost.control import linear_codes, touch_cycles
 from aretusa.ir import ops
 from aretusa.trace.event import (
     JOBS_MAX,
@@ -12,6 +14,7 @@ from aretusa.trace.event import (
     Barrier,
     JobStart,
     JobWait,
+    OpStart,
     Queue,
     Touch,
     TransferStart,
@@ -26,9 +29,10 @@ from aretusa_sim.units import JOBS, QUEUES, Unit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from aretusa.cost.code_cache import Cached
     from aretusa.trace.event import Event
     from aretusa_sim.code import Block, Instruction
-    from aretusa_sim.core_work import Code, CoreWork, Share
+    from aretusa_sim.core_work import CoreWork, Share
     from aretusa_sim.durations import Durations
     from aretusa_sim.kernels import Counted
     from aretusa_sim.op_call import OpCall
@@ -54,8 +58,7 @@ class Lowering:
         self.core_work = core_work
         self._given = [0] * QUEUES
         self._blocks: dict[Block, Block] = {}
-        self._code: set[Code] = set()  # in the cache, of this op and of the one before
-        self._code_before: set[Code] = set()
+        self.code_cache = CodeCache(core_work.target.core)
 
     def segment(
         self,
@@ -65,7 +68,6 @@ class Lowering:
         owner: Callable[[str], int | None],
     ) -> Segment:
         """The events of one op. `owner` tells the row whose weights lie in a region, if any."""
-        self._code_before, self._code = self._code, set()
         op = _OpLowering(self, call, row, owner)
         listed = list(events)
         for event, following in zip(listed, [*listed[1:], None], strict=True):
@@ -82,19 +84,10 @@ class Lowering:
         """How many tasks were given after that one."""
         return self._given[queue] - number
 
-    def fetched(self, share: Share) -> int:
-        """Cycles that code takes which neither this op nor the one before has run."""
-        cycles = 0
-        for code, cold in share.code.items():
-            if code not in self._code and code not in self._code_before:
-                cycles += cold
-            self._code.add(code)
-        return cycles
-
-    def forget(self) -> None:
-        """Other events follow: numbers start again, and no code is there."""
+    def forget(self, cached: Cached = ()) -> None:
+        """Other events follow: numbers start again, and that code is there."""
         self._given = [0] * QUEUES
-        self._code.clear()
+        self.code_cache.replace(cached)
 
 
 class _OpLowering:
@@ -118,6 +111,8 @@ class _OpLowering:
 
     def lower(self, event: Event, following: Event | None) -> None:
         match event:
+            case OpStart():
+                self._start()
             case Touch():
                 self._touch(event)
             case Barrier():
@@ -131,9 +126,30 @@ class _OpLowering:
                 self._job(event)
             case JobWait(number=number):
                 if not _makes_room(event, following):
+                    self._find_unit()
                     self._wait(JOBS, number)
             case _:
                 return
+
+    def _start(self) -> None:
+        """A kernel is called."""
+        target = self.parent.core_work.target
+        self._control(target.control.call_cycles)
+        if isinstance(self.call.op, ops.Linear) and self.call.matrix.engine is not None:
+            fetched = self.parent.code_cache.run(linear_codes(target))
+            self._control(target.control.linear_cycles + fetched)
+
+    def _control(self, cycles: int) -> None:
+        """What is run around kernels."""
+        if cycles:
+            self.instructions.append((WORK, cycles, (), self.row))
+
+    def _find_unit(self) -> None:
+        """All cores find the unit behind this one before the barrier at which core 0 is alone."""
+        cycles = self.parent.core_work.target.control.unit_cycles
+        if cycles:
+            barriers = (at for at, one in enumerate(self.instructions) if one[0] == BARRIER)
+            self.instructions.insert(max(barriers), (WORK, cycles, (), self.row))
 
     def _wait(self, queue: int, number: int) -> None:
         self.instructions.append((WAIT, int(queue), (), self.parent.back(queue, number)))
@@ -141,6 +157,7 @@ class _OpLowering:
     def _touch(self, event: Touch) -> None:
         call, phase = self.call, event.phase
         key = (phase, event.tokens, event.rows, event.depth)
+        self._control(touch_cycles(self.parent.core_work.target.control, phase))
         if phase.startswith("attention"):
             self._attend()
         elif phase == CHOICE:
@@ -179,7 +196,7 @@ class _OpLowering:
         self._add(self.parent.core_work.share((self.call.signature, key), counted))
 
     def _add(self, share: Share) -> None:
-        cycles = share.cycles + self.parent.fetched(share)
+        cycles = share.cycles + self.parent.code_cache.run(share.codes)
         self.instructions.append((WORK, cycles, (), self.row))
         activity = self._of(self.row)
         activity.instructions += share.instructions

@@ -16,6 +16,7 @@ from aretusa_sim.op_call import OpCall
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from aretusa.cost.code_cache import Cached
     from aretusa.trace.event import Event
     from aretusa.trace.listing import Listing, Part
     from aretusa_sim.code import Segment
@@ -100,35 +101,37 @@ class StepCoder:
                 row = owners.get(region)
                 return None if row is None else row - start
 
-            segments = tuple(
-                self.lowering.segment(call, row, own, owner)
-                for (call, row), own in zip(calls, events, strict=True)
-            )
-            moves = [isinstance(call.op, ops.CachedAttention) for call, _ in calls]
-            attention = tuple(index for index, is_one in enumerate(moves) if is_one)
-            parts.append(PartCode(segments=segments, attention=attention))
+            segments: list[Segment] = []
+            attention: list[tuple[int, Cached]] = []
+            for (call, row), own in zip(calls, events, strict=True):
+                if isinstance(call.op, ops.CachedAttention):
+                    attention.append((len(segments), self.lowering.code_cache.content))
+                segments.append(self.lowering.segment(call, row, own, owner))
+            parts.append(PartCode(segments=tuple(segments), attention=tuple(attention)))
         return parts
 
     def _at(self, code: PartCode, layer: int, tokens: int, position: int) -> PartCode:
         """The part with its attention at another position."""
         segments = list(code.segments)
-        for number in code.attention:
+        for number, cached in code.attention:
             row = segments[number].row
-            segments[number] = self._attention_segment(layer, row, tokens, position)
+            segments[number] = self._attention_segment(layer, row, tokens, position, cached)
         return replace(code, segments=tuple(segments))
 
-    def _attention_segment(self, layer: int, row: int, tokens: int, position: int) -> Segment:
+    def _attention_segment(
+        self, layer: int, row: int, tokens: int, position: int, cached: Cached
+    ) -> Segment:
         part, table_row = self.listing.layer_part(layer)
         call = self._call(part, table_row, row, tokens, position)
         op = call.op
         assert isinstance(op, ops.CachedAttention), f"{op} is no attention"
         caches = (self.homes[part.cache(role, table_row)] for role in ops.read_caches(op))
-        key = (call.signature, position, *caches)
+        key = (call.signature, position, cached, *caches)
         if key not in self._attention:
             alone = attention_alone(self.listing, layer, row)
             events = list(program_events(alone, [Forward(tokens, position, ())]))
-            self.lowering.forget()
-            self._attention[key] = self.lowering.segment(call, row, events[2:], lambda _: None)
+            self.lowering.forget(cached)
+            self._attention[key] = self.lowering.segment(call, row, events[1:], lambda _: None)
         return self._attention[key]
 
     def _call(self, part: Part, table_row: int, index: int, tokens: int, position: int) -> OpCall:

@@ -17,7 +17,7 @@ LONG_FUNCTIONS: Final = {
     "aretusa.cli.run_command": "one parameter per option of the command",
     "aretusa.cli_eval.eval_command": "one parameter per option of the command",
     "aretusa.cli_verify.verify_command": "one parameter per option of the command",
-    "aretusa.plan.op_cost._call": "one match arm per op, each a record",
+    "aretusa.plan.op_cost.kernel_call": "one match arm per op, each a record",
     "aretusa.plan.rows._linear_row": "one record with a field per column of the report",
     "aretusa_sim.cli_simulate.simulate_command": "one parameter per option of the command",
     "aretusa.codegen.calls.call": "one match arm per op, each a record",

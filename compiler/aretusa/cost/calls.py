@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from aretusa.cost.events import OWN_OPERANDS, Events, kernel_events
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aretusa.cost.code_cache import Code
     from aretusa.target.description import MemoryId, Target
 
 Work = Mapping[str, int]  # unit of work -> how often
@@ -54,17 +57,13 @@ class KernelCall:
         barriers = (len(self.phases) - 1) * barrier_cycles(target)
         return ceil(sum(self.phase_cycles(phase, target) for phase in self.phases)) + barriers
 
-    def code_cycles(self, target: Target) -> int:
-        """What a call takes longer after other code, which it displaces from the cache."""
-        done = {
-            (phase.name, unit)
-            for phase in self.phases
-            for unit, count in phase.all_cores.items()
-            if count > 0
-        }
+    def codes(self, target: Target) -> Iterator[tuple[Code, float]]:
+        """The code of each phase in turn, with its lines."""
         table = kernel_events(target.kernels)[self.kernel]
-        lines = sum(table[phase][unit].code_lines for phase, unit in done)
-        return ceil(lines * target.core.code_line_cycles)
+        for phase in self.phases:
+            units = (unit for unit, count in phase.all_cores.items() if count > 0)
+            lines = sum(table[phase.name][unit].code_lines for unit in units)
+            yield (self.kernel, phase.name), lines
 
     def phase_cycles(self, phase: Phase, target: Target) -> float:
         """The busiest core's cycles; where all wait for a divider that they share, those of it.

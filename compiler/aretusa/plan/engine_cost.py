@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from aretusa.cost.control import job_cycles as giving_job_cycles
 from aretusa.cost.groups import add_group_call, finish_totals_call
 from aretusa.cost.kernels import finish_sums_call
 from aretusa.ir.types import SUM_RUN
@@ -77,9 +79,18 @@ def units(plan: LinearPlan, piece: EnginePiece, tokens: int, *, is_paged: bool) 
 
 
 def engine_cost(
-    plan: LinearPlan, piece: EnginePiece, tokens: int, target: Target, home: MemoryId
+    plan: LinearPlan,
+    piece: EnginePiece,
+    tokens: int,
+    target: Target,
+    home: MemoryId,
+    *,
+    tiles_cycles: int = 0,
 ) -> EngineCost:
-    """One step of `tokens` tokens with weights at `home` (L3: paged into the SRAM)."""
+    """One step of `tokens` tokens with weights at `home` (L3: paged into the SRAM).
+
+    The cores turn to their own rows, which take `tiles_cycles`, when the first unit is given.
+    """
     is_paged = home is MemoryId.L3
     channels = MemoryId.SRAM if is_paged else home
     known: dict[Unit, UnitCost] = {}
@@ -90,26 +101,30 @@ def engine_cost(
         found.append(known[unit])
     return EngineCost(
         engine_cycles=sum(unit.length for unit in found),
-        cycles=_pipelined(found, 2 * target.cluster.barrier_cycles),
+        cycles=_pipelined(found, target, tiles_cycles),
         weight_bytes=sum(unit.weight_bytes for unit in found),
         jobs=sum(unit.jobs for unit in found),
     )
 
 
-def _pipelined(found: list[UnitCost], barriers: int) -> int:
+def _pipelined(found: list[UnitCost], target: Target, tiles_cycles: int) -> int:
     """Cycles until the last result is stored.
 
     A unit's jobs are given once the sums of the unit before the last are read, and before the cores
-    turn to those of the last one.
+    turn to those of the last one. The unit behind it is found before.
     """
-    given = found[0].program if found else 0
-    engine_end = finish_end = 0
-    for index, unit in enumerate(found):
-        engine_end = max(engine_end, given) + unit.length
-        if index + 1 < len(found):
-            given = finish_end + found[index + 1].program
-        finish_end = max(engine_end, finish_end, given) + unit.finish + barriers
-    return finish_end
+    control, barrier = target.control, target.cluster.barrier_cycles
+    now = control.linear_cycles + (found[0].program if found else 0)
+    engine_end = now + (found[0].length if found else 0)
+    now += tiles_cycles
+    for unit, following in zip_longest(found, found[1:]):
+        now += control.unit_cycles + barrier
+        own_end = engine_end
+        if following is not None:
+            now += following.program
+            engine_end = max(engine_end, now) + following.length
+        now = max(now, own_end) + barrier + unit.finish
+    return now
 
 
 def _unit_cost(unit: Unit, piece: EnginePiece, target: Target, channels: MemoryId) -> UnitCost:
@@ -118,8 +133,8 @@ def _unit_cost(unit: Unit, piece: EnginePiece, target: Target, channels: MemoryI
     return UnitCost(
         length=length,
         jobs=jobs,
-        program=jobs * target.neureka_features.program_cycles,
-        finish=_finish(unit, piece, target, channels),
+        program=jobs * giving_job_cycles(target),
+        finish=_finish(unit, piece, target, channels) + target.control.finish_cycles,
         weight_bytes=passes * unit.rows * row_bytes,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aretusa.cost.control import transfer_cycles
 from aretusa.cost.products import linear_call
 from aretusa.cost.transfers import dma_cycles
 from aretusa.memory.linear_plan import tile_bytes
@@ -51,14 +52,16 @@ def linear_cost(
     engine_home: MemoryId | None,
     rest_home: MemoryId | None,
 ) -> LinearCost:
-    """Engine and cluster work beside each other; tiles come in while the cores multiply."""
-    total = LinearCost(cycles=0)
-    if engine_home is not None:
-        total = _engine(plan, tokens, target, engine_home)
+    """Tiles come in while the cores multiply, beside the engine's first unit."""
+    rest = LinearCost(cycles=0)
     if rest_home is not None:
         rest = _cluster(plan, tokens, target, rest_home)
+    if engine_home is None:
+        return rest
+    total = _engine(plan, tokens, target, engine_home, rest.cycles)
+    if rest_home is not None:
         total = LinearCost(
-            cycles=max(total.cycles, rest.cycles),
+            cycles=total.cycles,
             engine_cycles=total.engine_cycles,
             cluster_cycles=total.cluster_cycles + rest.cluster_cycles,
             dma_cycles=rest.dma_cycles,
@@ -70,15 +73,19 @@ def linear_cost(
     return total
 
 
-def _engine(plan: LinearPlan, tokens: int, target: Target, home: MemoryId) -> LinearCost:
+def _engine(
+    plan: LinearPlan, tokens: int, target: Target, home: MemoryId, tiles_cycles: int
+) -> LinearCost:
     piece = plan.pieces[0]
-    found = engine_cost(plan, piece, tokens, target, home)
+    found = engine_cost(plan, piece, tokens, target, home, tiles_cycles=tiles_cycles)
     paged = piece.size_bytes if home is MemoryId.L3 else 0
     pages = -(-piece.rows // plan.slice_rows) if paged else 0
+    arrays = 2 + piece.has_bias + piece.is_unsigned + piece.has_minimum
+    giving = pages * arrays * transfer_cycles(target)
     return LinearCost(
-        cycles=found.cycles,
+        cycles=found.cycles + giving,
         engine_cycles=found.engine_cycles,
-        cluster_cycles=found.cycles - found.engine_cycles,
+        cluster_cycles=max(0, found.cycles - tiles_cycles - found.engine_cycles),
         weight_port_bytes=found.weight_bytes,
         off_chip_bytes=paged,
         link_cycles=link_cycles(target, paged, transfers=pages),
@@ -90,6 +97,7 @@ def _cluster(plan: LinearPlan, tokens: int, target: Target, home: MemoryId) -> L
     tiles, last = divmod(matrix.rows, plan.tile_rows) if plan.tile_rows else (0, matrix.rows)
     shapes = [(tiles, plan.tile_rows)] if tiles else []
     shapes += [(1, last)] if last else []
+    parts = 2 + matrix.has_minimum + plan.has_bias
     work = copied = moved = 0
     for count, rows in shapes:
         tile = replace(matrix, rows=rows, bits=container_bits(matrix.bits))
@@ -97,7 +105,8 @@ def _cluster(plan: LinearPlan, tokens: int, target: Target, home: MemoryId) -> L
         call = linear_call(
             target.cluster.cores, tile, tokens=tokens, has_bias=plan.has_bias, has_residual=True
         )
-        work += count * (call.cycles(target) + 2 * target.cluster.barrier_cycles)
+        around = target.control.tile_cycles + 2 * target.cluster.barrier_cycles
+        work += count * (call.cycles(target) + around + parts * transfer_cycles(target))
         moved += count * size
         copied += count * dma_cycles(target, size)
     is_off_chip = home is MemoryId.L3  # tiles from there pass through L2

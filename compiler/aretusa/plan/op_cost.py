@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from aretusa.cost.attention import AttentionShape, attention_call
+from aretusa.cost.attention_steps import passes, steps
+from aretusa.cost.control import transfer_cycles
 from aretusa.cost.kernels import (
     cache_append_call,
     embed_call,
@@ -34,8 +36,8 @@ def op_cycles(op: Op, graph: Graph, tokens: int, position: int, setting: Setting
     key = ("op", _signature(op), tokens, position)
     target = setting.target
     if key not in setting.memo:
-        call = _call(op, graph, tokens, position, setting)
-        cycles = 0 if call is None else call.cycles(target) + call.code_cycles(target)
+        call = kernel_call(op, graph, tokens, position, setting)
+        cycles = 0 if call is None else call.cycles(target)
         setting.memo[key] = cycles + _copied(op, graph, tokens, position, setting)
     found: int = setting.memo[key]
     return found
@@ -48,7 +50,10 @@ def _signature(op: Op) -> tuple[object, ...]:
     return (type(op), types, flags, getattr(op, "rope", False))
 
 
-def _call(op: Op, graph: Graph, tokens: int, position: int, setting: Setting) -> KernelCall | None:
+def kernel_call(
+    op: Op, graph: Graph, tokens: int, position: int, setting: Setting
+) -> KernelCall | None:
+    """The call of an op's kernel with operands in L1; None for a linear layer and for no kernel."""
     cores = setting.target.cluster.cores
     match op:
         case ops.RmsNormQuantise():
@@ -130,12 +135,15 @@ def _copied(op: Op, graph: Graph, tokens: int, position: int, setting: Setting) 
     match op:
         case ops.CachedAttention():
             cache = graph.cache(op.key_cache)
+            shape = _attention_shape(op, graph, tokens, position, setting.working)
             positions = min(position + tokens, setting.working.tile_positions)
             first = dma_cycles(setting.target, positions * (cache.dim + 4))
-            return 2 * cache.heads * first
+            given = sum(step.copies for one in passes(shape) for step in steps(shape, one))
+            return 2 * cache.heads * first + given * transfer_cycles(setting.target)
         case ops.CacheAppend():
             cache = graph.cache(op.cache)
             size = tokens * (cache.dim + 4)
-            return cache.heads * dma_cycles(setting.target, size)
+            given = 2 * cache.heads * transfer_cycles(setting.target)
+            return cache.heads * dma_cycles(setting.target, size) + given
         case _:
             return 0

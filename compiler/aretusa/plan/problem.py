@@ -11,6 +11,8 @@ from aretusa.ir.types import DenseType
 from aretusa.memory.contents import contents
 from aretusa.memory.placement import align
 from aretusa.memory.plan import overhead_bytes
+from aretusa.neureka.linear import Engine
+from aretusa.plan.around_ops import around_cycles
 from aretusa.plan.choice import Item, Load, Problem
 from aretusa.plan.linear_options import linear_options
 from aretusa.plan.op_cost import op_cycles
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aretusa.ir.graph import Graph
-    from aretusa.neureka.linear import Engine
     from aretusa.plan.linear_options import Setting
     from aretusa.target.description import Target
 
@@ -61,7 +62,7 @@ def build_problem(
         items=tuple(items),
         free_bytes=_free_bytes(setting.target, spilled_bytes),
         page_ring=(pages.memory, pages.size_bytes),
-        fixed=fixed_load(graph, setting),
+        fixed=fixed_load(graph, setting, has_engine=engine is not Engine.CLUSTER),
     )
 
 
@@ -80,21 +81,22 @@ def _role(op: ops.Linear) -> str:
     return op.weight if op.layer is None else weight_role(op.weight)
 
 
-def fixed_load(graph: Graph, setting: Setting) -> Load:
-    """What every plan costs: all ops but the linear layers, and barriers between them."""
+def fixed_load(graph: Graph, setting: Setting, *, has_engine: bool) -> Load:
+    """What every plan costs: all ops but the linear layers, and what stands around each of them."""
     goal, target = setting.goal, setting.target
     prefill = decode = 0
     is_head = False
-    for op in graph.ops:
+    *around, chosen = around_cycles(graph, setting, has_engine=has_engine)
+    for op, more in zip(graph.ops, around, strict=True):
         is_head |= isinstance(op, ops.SelectRow)
-        barrier = target.cluster.barrier_cycles
-        one = op_cycles(op, graph, 1, goal.decode_position, setting) + barrier
+        besides = more + target.cluster.barrier_cycles
+        one = op_cycles(op, graph, 1, goal.decode_position, setting) + besides
         decode += goal.decode_tokens * one
         if is_head:
             prefill += one
             continue
         for tokens, count in goal.chunks(setting.working.chunk).items():
             middle = goal.prefill_tokens // 2
-            prefill += count * (op_cycles(op, graph, tokens, middle, setting) + barrier)
-    choice = argmax_call(count=graph.logits.type.depth).cycles(target)
+            prefill += count * (op_cycles(op, graph, tokens, middle, setting) + besides)
+    choice = argmax_call(count=graph.logits.type.depth).cycles(target) + chosen
     return Load(prefill_work=prefill + choice, decode_work=decode + goal.decode_tokens * choice)

@@ -9,6 +9,7 @@ from aretusa.ir import ops
 from aretusa.ir.types import DenseType
 from aretusa.memory.lifetimes import op_label
 from aretusa.neureka.linear import Engine
+from aretusa.plan.around_ops import around_cycles
 from aretusa.plan.linear_cost import linear_cost
 from aretusa.plan.op_cost import op_cycles
 from aretusa.plan_results import LayerResult
@@ -31,13 +32,15 @@ def layer_rows(plan: Plan) -> list[LayerResult]:
     cuts = dict(_linear_plans(plan))
     is_head = False
     rows: list[LayerResult] = []
-    for op in plan.graph.ops:
+    has_engine = any(isinstance(op, ops.Linear) and op.engine for op in plan.graph.ops)
+    around = around_cycles(plan.graph, plan.setting, has_engine=has_engine)
+    for op, more in zip(plan.graph.ops, around, strict=False):
         if isinstance(op, ops.SelectRow):
             is_head = True
         elif isinstance(op, ops.Linear):
-            rows.append(_linear_row(plan, op, cuts[op.weight]))
+            rows.append(_linear_row(plan, op, cuts[op.weight], more))
         else:
-            rows.append(_other_row(plan, op, is_head=is_head))
+            rows.append(_other_row(plan, op, more, is_head=is_head))
     return rows
 
 
@@ -64,7 +67,7 @@ def _homes(plan: Plan, weight: str, cut: LinearPlan) -> tuple[MemoryId | None, M
     return homes[0] if cut.pieces else None, homes[-1] if cut.rests else None
 
 
-def _linear_row(plan: Plan, op: ops.Linear, cut: LinearPlan) -> LayerResult:
+def _linear_row(plan: Plan, op: ops.Linear, cut: LinearPlan, around: int) -> LayerResult:
     matrix = plan.bodies[0].types[op.weight]
     assert isinstance(matrix, DenseType), f"{op.weight} is not a matrix"
     option = plan.options[op.weight]
@@ -102,8 +105,8 @@ def _linear_row(plan: Plan, op: ops.Linear, cut: LinearPlan) -> LayerResult:
         weight_port_bytes=one.weight_port_bytes,
         dma_bytes=one.dma_bytes,
         off_chip_bytes=one.off_chip_bytes,
-        decode_cycles=max(one.cycles, one.link_cycles),
-        prefill_cycles=sum(count * max(c.cycles, c.link_cycles) for count, c in prefill),
+        decode_cycles=max(one.cycles + around, one.link_cycles),
+        prefill_cycles=sum(count * max(c.cycles + around, c.link_cycles) for count, c in prefill),
         bound=_bound(one),
         prefill_bound=_bound(prefill[0][1]),
     )
@@ -156,14 +159,14 @@ def _buffers(plan: Plan, op: Op) -> str:
     return ", ".join(parts)
 
 
-def _other_row(plan: Plan, op: Op, *, is_head: bool) -> LayerResult:
+def _other_row(plan: Plan, op: Op, around: int, *, is_head: bool) -> LayerResult:
     goal, setting = plan.request.goal, plan.setting
-    decode = op_cycles(op, plan.graph, 1, goal.decode_position, setting)
+    decode = around + op_cycles(op, plan.graph, 1, goal.decode_position, setting)
     prefill = decode
     if not is_head:
         middle = goal.prefill_tokens // 2
         prefill = sum(
-            count * op_cycles(op, plan.graph, tokens, middle, setting)
+            count * (around + op_cycles(op, plan.graph, tokens, middle, setting))
             for tokens, count in goal.chunks(plan.working.chunk).items()
         )
     out = ops.result(op)

@@ -105,6 +105,7 @@ class Core:
     float_divide_units: int
     fetch_refill_cycles: int  # a line of code from the cluster's cache to the core's own
     code_line_cycles: int  # a line of code from L2 to the cluster's cache, for all cores together
+    code_cache_lines: int  # of the cluster's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,24 @@ class Offload:
     register_cycles: int  # one access to a unit's registers
     transfer_registers: int  # accesses that give a transfer
     chunk_bytes: int  # of a transfer off the chip: the link may turn to something urgent after each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What the program runs around kernels, jobs and transfers, in cycles of the cores.
+
+    All of it is of code that is in the cache, but for the lines that other code displaces.
+    """
+
+    call_cycles: int  # a kernel is called: where its arguments lie
+    linear_cycles: int  # of a linear layer on N-EUREKA: its sizes, its first unit
+    linear_code_lines: int
+    unit_cycles: int  # the cores find the next unit of a layer
+    job_cycles: int  # core 0 prepares a job, before it writes the registers
+    finish_cycles: int  # the cores find the arrays of a unit
+    tile_cycles: int  # the cores find a tile
+    transfer_cycles: int  # core 0 checks and notes a transfer, besides writing the registers
+    token_cycles: int  # a token is taken, and the next step begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +193,7 @@ class Target:
     dma: Dma
     off_chip: OffChipLink
     offload: Offload
+    control: Control
     contention: Contention
     clock: Clock
     neureka: NeurekaTiming

@@ -104,7 +104,7 @@ def test_more_tokens_rows_and_columns_take_longer(engine: Engine) -> None:
 
     assert cycles() < cycles(tokens=8) < cycles(tokens=40)
     assert cycles() < cycles(rows=512) < cycles(rows=1024)
-    assert cycles() < cycles(depth=504) < cycles(depth=1008)
+    assert cycles() <= cycles(depth=504) < cycles(depth=1008)
     assert cycles() <= cycles(bits=8)
 
 
@@ -149,7 +149,7 @@ def test_tiles_of_the_cluster_move_every_row(group: int) -> None:
     assert far.cycles == near.cycles
 
 
-def test_engine_and_cluster_work_beside_each_other() -> None:
+def test_the_cluster_works_beside_the_first_unit_alone() -> None:
     rest = DenseType(rows=64, depth=576, bits=4, group=0)
     piece = EnginePiece(
         weight="w", engine=Engine.SPLIT, rows=960, depth=576, bits=4, has_bias=False
@@ -160,4 +160,4 @@ def test_engine_and_cluster_work_beside_each_other() -> None:
     together = linear_cost(both, 1, SIRACUSA, engine_home=mram, rest_home=mram)
     engine = linear_cost(both, 1, SIRACUSA, engine_home=mram, rest_home=None)
     cluster = linear_cost(both, 1, SIRACUSA, engine_home=None, rest_home=mram)
-    assert together.cycles == max(engine.cycles, cluster.cycles)
+    assert max(engine.cycles, cluster.cycles) < together.cycles < engine.cycles + cluster.cycles
