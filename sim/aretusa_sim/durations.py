@@ -32,7 +32,7 @@ class Durations:
     """
 
     target: Target
-    _stages: dict[tuple[MemoryId, MemoryId, int], Stages] = field(default_factory=dict)
+    _stages: dict[tuple[MemoryId, MemoryId, int, bool], Stages] = field(default_factory=dict)
     _jobs: dict[EngineWork, Stages] = field(default_factory=dict)
 
     @cached_property
@@ -61,14 +61,17 @@ class Durations:
 
     def transfer(self, event: TransferStart) -> Stages:
         """The units that a transfer passes."""
-        key = (event.source.memory, event.target.memory, event.source.size_bytes)
+        is_strided = max(event.source.count, event.target.count) > 1
+        key = (event.source.memory, event.target.memory, event.source.total_bytes, is_strided)
         if key not in self._stages:
             self._stages[key] = self._transfer(*key)
         return self._stages[key]
 
-    def _transfer(self, source: MemoryId, target: MemoryId, size: int) -> Stages:
+    def _transfer(self, source: MemoryId, target: MemoryId, size: int, is_strided: bool) -> Stages:
         if MemoryId.L3 not in {source, target}:
             give = self.give  # the measured set-up begins when core 0 starts to give the transfer
+            if is_strided:
+                give -= self.target.offload.run_registers * self.target.offload.register_cycles
             return (self._dma(is_in=target is MemoryId.L1, size_bytes=size, given_cycles=give),)
         link = (int(Unit.LINK), off_chip_cycles(self.target, size))
         chunk = min(size, self.chunk_bytes)

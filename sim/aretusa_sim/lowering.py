@@ -216,7 +216,7 @@ class _OpLowering:
         row = self.row if row is None else row
         self.instructions.append((GIVE, int(event.queue), stages, row))
         self.parent.give(event.queue)
-        activity, size = self._of(row), event.source.size_bytes
+        activity, size = self._of(row), event.source.total_bytes
         activity.transfers += 1
         route = self.parent.durations.route(event.source.memory, event.target.memory)
         for source, target in pairwise(route):

@@ -153,7 +153,7 @@ class Replay:
         what = (self.op, event)
         self._check_number(event.queue, event.number, TRANSFERS_MAX)
         for place in (source, target):
-            self._check_inside(place, place.offset_bytes + place.size_bytes)
+            self._check_inside(place, place.end_bytes)
         self._check_writable(what, target)
         self._check_queue(what, event)
         uses = [use_of(what, source, is_write=False), use_of(what, target, is_write=True)]
@@ -167,16 +167,20 @@ class Replay:
             case Queue.DMA:
                 ends = {source, target}
                 is_right = MemoryId.L1 in ends and len(ends & ON_CHIP) == 1
-                is_right &= event.source.size_bytes <= self._dma_bytes_max
+                is_right &= event.source.total_bytes <= self._dma_bytes_max
+                inner = event.target if target is MemoryId.L1 else event.source
+                is_right &= inner.count == 1
             case Queue.OFF_CHIP:
                 is_right = (source is MemoryId.L3) is not (target is MemoryId.L3)
             case Queue.PAGES:
                 is_right = source is MemoryId.L3 and target is MemoryId.SRAM
             case _:
                 assert_never(event.queue)
-        is_right &= event.source.size_bytes == event.target.size_bytes
+        if event.queue is not Queue.DMA:
+            is_right &= event.source.count == event.target.count == 1
+        is_right &= event.source.total_bytes == event.target.total_bytes
         if not is_right or target is MemoryId.MRAM:
-            sizes = f"{event.source.size_bytes} bytes, {event.target.size_bytes} there"
+            sizes = f"{event.source.total_bytes} bytes, {event.target.total_bytes} there"
             way = f"from {source.name} to {target.name}"
             raise refusal(Rule.REACH, told(what), f"{sizes}, {way}")
 
@@ -219,11 +223,21 @@ class Replay:
                 self._copy(event.source, event.target)
 
     def _copy(self, source: Extent, target: Extent) -> None:
-        shadow = self.shadows[target.memory]
-        start, move = source.offset_bytes, target.offset_bytes - source.offset_bytes
-        pieces = list(self.shadows[source.memory].within(start, start + source.size_bytes))
-        if len(pieces) != 1 or pieces[0][1] - pieces[0][0] != target.size_bytes:
-            shadow.forget(target.offset_bytes, target.offset_bytes + target.size_bytes)
+        """Run by run; an end without runs has them one after the other."""
+        size = min(source.size_bytes, target.size_bytes)
+        steps = [end.stride_bytes if end.count > 1 else size for end in (source, target)]
+        for run in range(source.total_bytes // size):
+            start = source.offset_bytes + run * steps[0]
+            move = target.offset_bytes + run * steps[1] - start
+            self._copy_run(source.memory, target.memory, (start, start + size), move)
+
+    def _copy_run(
+        self, source: MemoryId, target: MemoryId, run: tuple[int, int], move: int
+    ) -> None:
+        shadow, (start, stop) = self.shadows[target], run
+        pieces = list(self.shadows[source].within(start, stop))
+        if len(pieces) != 1 or pieces[0][:2] != run:
+            shadow.forget(start + move, stop + move)
         for first, last, content, shift in pieces:
             shadow.write(first + move, last + move, content, shift + move)
 

@@ -70,12 +70,9 @@ class Use:
 def use_of(what: Who, place: Access | Extent, *, is_write: bool) -> Use:
     """The bytes of an access."""
     start, size = place.offset_bytes, place.size_bytes
-    count = getattr(place, "count", 1)
-    if count == 1:
+    if place.count == 1:
         return Use(what, place.memory, start, start + size, is_write)
-    stride = place.stride_bytes  # type: ignore[union-attr]
-    stop = start + (count - 1) * stride + size
-    return Use(what, place.memory, start, stop, is_write, size, stride)
+    return Use(what, place.memory, start, place.end_bytes, is_write, size, place.stride_bytes)
 
 
 class Traffic:

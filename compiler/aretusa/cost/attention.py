@@ -43,11 +43,11 @@ def _phases(cores: int, shape: AttentionShape) -> Iterator[Phase]:
     ]
     following = [*(step for _, step in every[1:]), None]
     team = range(cores)
-    yield _phase("start", [_givers("call", core, every[0][1]) for core in team])
+    yield _phase("start", [_givers("call", core, shape, every[0][1]) for core in team])
     for (work, step), next_step in zip(every, following, strict=True):
         has_encode = step.part is Part.VALUE_SCALES and step.ends_part
         unit = "cut_step" if has_encode else "step"  # the rest of it comes with the codes
-        shares = [_givers(unit, core, next_step) for core in team]
+        shares = [_givers(unit, core, shape, next_step) for core in team]
         for core, share in enumerate(shares):
             share.update(work.share(step, core))
         yield _phase(step.part.value, shares)
@@ -55,14 +55,10 @@ def _phases(cores: int, shape: AttentionShape) -> Iterator[Phase]:
             yield _phase("encode", [Counter(work.encode(core)) for core in team])
 
 
-def _givers(unit: str, core: int, step: Step | None) -> Counter[str]:
+def _givers(unit: str, core: int, shape: AttentionShape, step: Step | None) -> Counter[str]:
     """One `unit`, in which core 0 gives the copies of the step to come."""
-    return Counter({unit: 1, "first_core": int(core == 0), "copy": _copies(core, step)})
-
-
-def _copies(core: int, step: Step | None) -> int:
-    """Core 0 gives the copies of the step to come."""
-    return step.copies if core == 0 and step is not None else 0
+    copies = step.copies(shape) if core == 0 and step is not None else 0
+    return Counter({unit: 1, "first_core": int(core == 0), "copy": copies})
 
 
 def _phase(name: str, shares: list[Counter[str]]) -> Phase:

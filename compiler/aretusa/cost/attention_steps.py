@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCALE_BYTES: Final = 4
-LANES: Final = 8  # a tile holds a multiple of so many positions
+LANES: Final = 8  # a tile of some of a head's positions holds a multiple of so many
+PADDING: Final = 4  # positions of a head in a tile of several heads, where rows are not words
 
 
 class Part(Enum):
@@ -42,6 +43,11 @@ class AttentionShape:
     def repeat(self) -> int:
         """Query heads per kv head."""
         return self.heads // self.kv_heads
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether nothing lies between the heads of a tile."""
+        return self.dim % 4 == 0
 
     @property
     def tile_bytes(self) -> int:
@@ -80,10 +86,9 @@ class Step:
     end: int
     ends_part: bool
 
-    @property
-    def copies(self) -> int:
-        """Transfers that fill the tile."""
-        return self.heads * (2 if self.part is Part.KEYS else 1)
+    def copies(self, shape: AttentionShape) -> int:
+        """Transfers that fill the tile: one for all heads where heads follow each other there."""
+        return (1 if shape.is_dense else self.heads) * (2 if self.part is Part.KEYS else 1)
 
     def copied_bytes(self, shape: AttentionShape) -> int:
         """Bytes that they move."""
@@ -110,7 +115,7 @@ def steps(shape: AttentionShape, one: Pass) -> Iterator[Step]:
     """The steps of a pass; before each of them stands a barrier."""
     for part in Part:
         room = shape.tile_bytes // shape.part_bytes(part) // LANES * LANES
-        whole = -(-one.visible // LANES) * LANES
+        whole = one.visible if shape.is_dense else -(-one.visible // PADDING) * PADDING
         together = room // whole if whole <= room else 1
         for head in range(0, one.heads, together):
             heads = min(together, one.heads - head)

@@ -230,7 +230,7 @@ def cache_append_call(
 ) -> KernelCall:
     """art_cache_append without what its copies take: as art_heads_quantise, then core 0 alone."""
     rows = _head_rows(cores, tokens * heads, dim, has_norm=has_norm, has_rope=has_rope)
-    copy = {"call": 1, "head": heads}
+    copy = {"call": 1}
     phases = (rows, Phase(name="copy", busiest=(copy,), all_cores=copy))
     return KernelCall(kernel="cache_append", phases=phases, places={"tables": tables, "src": src})
 

@@ -22,9 +22,10 @@ BEAT_BYTES: Final = 32  # what the parts of a long copy are multiples of
 # Fields of MCHAN's first word: deeploy TargetLibraries/PULPOpen/inc/mchan_v7.h.
 INTO_L1_BIT: Final = 17  # the bits below hold the number of bytes
 INCREMENT_BIT: Final = 18
+STRIDED_BIT: Final = 19
 EVENT_BIT: Final = 20
 
-Words = tuple[int, int, int]  # command, address in L1, address outside
+Words = tuple[int, ...]  # command, address in L1, address outside; of runs their size and stride
 
 
 def job_image(target: Target, event: JobStart, *, from_zero: bool) -> NDArray[np.uint32]:
@@ -66,12 +67,17 @@ def copy_commands(target: Target, event: TransferStart) -> Iterator[Words]:
         _address(target, extent)
         for extent in ((event.target, event.source) if is_in else (event.source, event.target))
     )
+    flags = is_in << INTO_L1_BIT | 1 << INCREMENT_BIT | 1 << EVENT_BIT
+    runs = event.source if is_in else event.target
+    if runs.count > 1:
+        head = runs.total_bytes | flags | 1 << STRIDED_BIT
+        yield head, inside, outside, runs.size_bytes, runs.stride_bytes
+        return
     most = target.dma.transfer_bytes_max
-    left = event.source.size_bytes
+    left = runs.size_bytes
     while left:
         size = left if left <= most else most // BEAT_BYTES * BEAT_BYTES
-        head = size | is_in << INTO_L1_BIT | 1 << INCREMENT_BIT | 1 << EVENT_BIT
-        yield head, inside, outside
+        yield size | flags, inside, outside
         inside, outside, left = inside + size, outside + size, left - size
 
 

@@ -86,14 +86,16 @@ def _job_lines(listing: Listing, event: JobStart, piece: EnginePiece) -> Iterato
 
 def _copy_lines(listing: Listing, event: TransferStart) -> Iterator[str]:
     yield f"  copy {event.number}: {_ends(event)}"
-    for head, inside, outside in copy_commands(listing.target, event):
+    for head, *others in copy_commands(listing.target, event):
         direction = "into L1" if head >> INTO_L1_BIT & 1 else "out of L1"
         size = head % (1 << INTO_L1_BIT)
-        yield f"    {head:08x} {inside:08x} {outside:08x}  {size} bytes {direction}"
+        words = " ".join(f"{word:08x}" for word in (head, *others))
+        runs = f" in runs of {others[2]}, {others[3]} apart" if others[2:] else ""
+        yield f"    {words}  {size} bytes {direction}{runs}"
 
 
 def _ends(event: TransferStart) -> str:
-    return f"{_place(event.source)} to {_place(event.target)}, {event.source.size_bytes} bytes"
+    return f"{_place(event.source)} to {_place(event.target)}, {event.source.total_bytes} bytes"
 
 
 def _place(extent: Extent) -> str:

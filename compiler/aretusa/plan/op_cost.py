@@ -136,14 +136,14 @@ def _copied(op: Op, graph: Graph, tokens: int, position: int, setting: Setting) 
         case ops.CachedAttention():
             cache = graph.cache(op.key_cache)
             shape = _attention_shape(op, graph, tokens, position, setting.working)
-            positions = min(position + tokens, setting.working.tile_positions)
-            first = dma_cycles(setting.target, positions * (cache.dim + 4))
-            given = sum(step.copies for one in passes(shape) for step in steps(shape, one))
-            return 2 * cache.heads * first + given * transfer_cycles(setting.target)
+            positions = min(cache.heads * (position + tokens), setting.working.tile_positions)
+            first = sum(dma_cycles(setting.target, positions * width) for width in (cache.dim, 4))
+            given = sum(step.copies(shape) for one in passes(shape) for step in steps(shape, one))
+            return first + given * transfer_cycles(setting.target)
         case ops.CacheAppend():
             cache = graph.cache(op.cache)
-            size = tokens * (cache.dim + 4)
-            given = 2 * cache.heads * transfer_cycles(setting.target)
-            return cache.heads * dma_cycles(setting.target, size) + given
+            rows = cache.heads * tokens
+            moved = sum(dma_cycles(setting.target, rows * width) for width in (cache.dim, 4))
+            return moved + 2 * transfer_cycles(setting.target)
         case _:
             return 0

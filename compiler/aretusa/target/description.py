@@ -136,6 +136,7 @@ class Offload:
 
     register_cycles: int  # one access to a unit's registers
     transfer_registers: int  # accesses that give a transfer
+    run_registers: int  # and those that are more if it has runs
     chunk_bytes: int  # of a transfer off the chip: the link may turn to something urgent after each
 
 

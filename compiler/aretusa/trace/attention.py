@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from aretusa.trace.attention_steps import AttentionShape, StepPart, attention_tiles
 from aretusa.trace.layouts import cache_codes_bytes
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from aretusa.trace.attention_steps import Tile
     from aretusa.trace.call import Call
     from aretusa.trace.event import Access
+
+
+SCALE_BYTES: Final = 4
 
 
 def attention_shape(call: Call, op: ops.CachedAttention) -> AttentionShape:
@@ -35,6 +39,17 @@ def attention_shape(call: Call, op: ops.CachedAttention) -> AttentionShape:
 def attention_events(call: Call, op: ops.CachedAttention, truth: ops.CachedAttention) -> None:
     """All events of art_attention."""
     _Attention(call, op, truth).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Runs of `size` bytes, one for each head: where they start in the cache and in the scratch."""
+
+    cache_at: int
+    step: int  # from head to head in the cache
+    tile_at: int
+    stride: int  # in the tile
+    size: int
 
 
 class _Attention:
@@ -61,35 +76,40 @@ class _Attention:
 
     def _load(self, tile: Tile) -> None:
         """Give the copies that fill a tile: art_attention_load."""
-        for place, _, runs in self._runs(tile):
-            for source_at, target_at, size in runs:
-                self.copies.give(
-                    self.recorder.extent(place, source_at, size),
-                    self.recorder.extent(self.call.scratch, target_at, size),
-                )
-
-    def _runs(self, tile: Tile) -> list[tuple[str, str, list[tuple[int, int, int]]]]:
-        """For each head: region of its cache, name of the right one, and its runs of bytes."""
-        shape, op, truth = self.shape, self.op, self.truth
-        is_keys = tile.part is StepPart.KEYS
-        role = op.key_cache if is_keys else op.value_cache
-        name = truth.key_cache if is_keys else truth.value_cache
+        _, role = self._cache(tile)
         place = self.call.part.cache(role, self.call.table_row)
+        extent = self.recorder.extent
+        for rows in self._rows(tile):
+            self.copies.give_rows(
+                extent(place, rows.cache_at, rows.size, count=tile.heads, stride=rows.step),
+                extent(
+                    self.call.scratch, rows.tile_at, rows.size, count=tile.heads, stride=rows.stride
+                ),
+            )
+
+    def _cache(self, tile: Tile) -> tuple[str, str]:
+        """Name of the cache, and its role in the layer."""
+        if tile.part is StepPart.KEYS:
+            return self.truth.key_cache, self.op.key_cache
+        return self.truth.value_cache, self.op.value_cache
+
+    def _rows(self, tile: Tile) -> list[_Rows]:
+        """What a tile gets of each head: codes, scales, or both."""
+        shape = self.shape
         codes_bytes = cache_codes_bytes(shape.heads * shape.context, shape.dim)
-        width = shape.width(tile.part)
-        count = tile.end - tile.position
-        start = 4 * self._words() + tile.slot * shape.tile_bytes
-        found: list[tuple[str, str, list[tuple[int, int, int]]]] = []
-        for head in range(tile.head, tile.head + tile.heads):
-            row = head * shape.context + tile.position
-            at = start + (head - tile.head) * tile.stride * width
-            runs: list[tuple[int, int, int]] = []
-            if tile.part is not StepPart.VALUE_SCALES:
-                runs.append((row * shape.dim, at, count * shape.dim))
-            if tile.part is not StepPart.VALUES:
-                scales = at + (tile.stride * shape.dim if is_keys else 0)
-                runs.append((codes_bytes + 4 * row, scales, 4 * count))
-            found.append((place, name, runs))
+        at = 4 * self._words() + tile.slot * shape.tile_bytes
+        first, count = tile.head * shape.context + tile.position, tile.end - tile.position
+        found: list[_Rows] = []
+        for is_part, start, width in (
+            (tile.part is not StepPart.VALUE_SCALES, 0, shape.dim),
+            (tile.part is not StepPart.VALUES, codes_bytes, SCALE_BYTES),
+        ):
+            if is_part:
+                stride = tile.stride * width
+                found.append(
+                    _Rows(start + first * width, shape.context * width, at, stride, count * width)
+                )
+                at += tile.heads * stride
         return found
 
     def _words(self) -> int:
@@ -99,10 +119,19 @@ class _Attention:
     def _touch(self, tile: Tile, index: int) -> None:
         """One step; each leaves the scores changed."""
         shape = self.shape
+        name, _ = self._cache(tile)
         reads = [
-            self.recorder.access(self.call.scratch, target_at, size, name, source_at)
-            for _, name, runs in self._runs(tile)
-            for source_at, target_at, size in runs
+            self.recorder.access(
+                self.call.scratch,
+                rows.tile_at,
+                rows.size,
+                name,
+                rows.cache_at,
+                count=tile.heads,
+                stride=rows.stride,
+                step=rows.step,
+            )
+            for rows in self._rows(tile)
         ]
         is_new = tile.part is StepPart.KEYS and (tile.head, tile.position) == (tile.pass_head, 0)
         reads += [self.query] if is_new else [self.query, self._scores(index - 1)]

@@ -86,7 +86,7 @@ class Tile:
     """One step: positions `position` .. `end` - 1 of heads `head` .. `head + heads` - 1.
 
     Its pass has `pass_heads` heads from `pass_head` on and `pass_tokens` tokens; `slot` is 0 or 1,
-    and a head has room for `stride` positions in it.
+    and a head has room for `stride` positions in it, codes before scales.
     """
 
     pass_head: int
@@ -138,7 +138,7 @@ def attention_tiles(shape: AttentionShape) -> Iterator[Tile]:
 def _part_tiles(shape: AttentionShape, tile: Tile) -> Iterator[Tile]:
     """The tiles of one part of a pass."""
     room = shape.tile_bytes // shape.width(tile.part) // 8 * 8
-    every = up(tile.visible, 8)
+    every = tile.visible if shape.dim % 4 == 0 else up(tile.visible, 4)
     head, slot = tile.pass_head, tile.slot
     while head < tile.pass_head + tile.pass_heads:
         left = tile.pass_head + tile.pass_heads - head

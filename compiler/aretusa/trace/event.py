@@ -11,6 +11,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aretusa.neureka.registers import Mode
     from aretusa.target.description import MemoryId
 
@@ -29,12 +31,33 @@ JOBS_MAX = 2  # that N-EUREKA holds: ART_ENGINE_QUEUE
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Bytes of a region: `offset_bytes` is from the first byte of the memory."""
+    """Bytes of a region, in `count` runs of `size_bytes` that are `stride_bytes` apart.
+
+    `offset_bytes` is from the first byte of the memory.
+    """
 
     region: str
     memory: MemoryId
     offset_bytes: int
     size_bytes: int
+    count: int = 1
+    stride_bytes: int = 0
+
+    @property
+    def end_bytes(self) -> int:
+        """The byte after the last run."""
+        return self.offset_bytes + (self.count - 1) * self.stride_bytes + self.size_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        """Of all runs."""
+        return self.count * self.size_bytes
+
+    def runs(self) -> Iterator[Extent]:
+        """Each run by itself."""
+        for index in range(self.count):
+            at = self.offset_bytes + index * self.stride_bytes
+            yield Extent(self.region, self.memory, at, self.size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +106,10 @@ class OpStart:
 
 @dataclass(frozen=True, slots=True)
 class TransferStart:
-    """Core 0 gives a transfer; numbers count from 1 in each queue, which runs in order."""
+    """Core 0 gives a transfer; numbers count from 1 in each queue, which runs in order.
+
+    Of MCHAN's transfers the end outside of L1 may be runs, which follow one another in L1.
+    """
 
     queue: Queue
     number: int

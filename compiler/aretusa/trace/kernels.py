@@ -241,12 +241,10 @@ def _copy_out(call: Call, op: ops.CacheAppend, staged: list[Access]) -> None:
     place = call.part.cache(op.cache, call.table_row)
     start = recorder.regions[call.scratch].offset_bytes
     copies = Copies(recorder)
-    for head in range(staged[0].count):
-        for run in staged:
-            source_at = run.offset_bytes + head * run.stride_bytes - start
-            target_at = run.at_bytes + head * run.step_bytes
-            copies.give(
-                recorder.extent(call.scratch, source_at, run.size_bytes),
-                recorder.extent(place, target_at, run.size_bytes),
-            )
+    for rows in staged:
+        count, size, at = rows.count, rows.size_bytes, rows.offset_bytes - start
+        copies.give_rows(
+            recorder.extent(call.scratch, at, size, count=count, stride=rows.stride_bytes),
+            recorder.extent(place, rows.at_bytes, size, count=count, stride=rows.step_bytes),
+        )
     copies.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aretusa.target.description import MemoryId
@@ -39,10 +40,14 @@ class Recorder:
         self._jobs_given = 0
         self._jobs_done = 0
 
-    def extent(self, region: str, at_bytes: int, size_bytes: int) -> Extent:
-        """Bytes of a region, counted from its first one."""
+    def extent(
+        self, region: str, at_bytes: int, size_bytes: int, *, count: int = 1, stride: int = 0
+    ) -> Extent:
+        """Bytes of a region, counted from its first one; or runs of them."""
         place = self.regions[region]
-        return Extent(region, place.memory, place.offset_bytes + at_bytes, size_bytes)
+        return Extent(
+            region, place.memory, place.offset_bytes + at_bytes, size_bytes, count, stride
+        )
 
     def access(
         self,
@@ -141,6 +146,17 @@ class Copies:
         """Give one."""
         queue = queue_of(source.memory, target.memory)
         self.last[queue] = self.recorder.transfer(queue, source, target)
+
+    def give_rows(self, source: Extent, target: Extent) -> None:
+        """Give rows: one transfer where MCHAN finds them one after the other in L1."""
+        inner = target if target.memory is MemoryId.L1 else source
+        is_dma = queue_of(source.memory, target.memory) is Queue.DMA
+        if is_dma and inner.count > 1 and inner.stride_bytes == inner.size_bytes:
+            whole = replace(inner, size_bytes=inner.total_bytes, count=1, stride_bytes=0)
+            self.give(*((source, whole) if inner is target else (whole, target)))
+            return
+        for ends in zip(source.runs(), target.runs(), strict=True):
+            self.give(*ends)
 
     def wait(self) -> None:
         """Wait for all of them."""

@@ -21,14 +21,27 @@ enum art_queue {
 
 enum { ART_TRANSFER_QUEUE = 16 }; /* transfers that a queue holds; giving one more waits */
 
-/* Offsets are from the first byte of their memory. */
+/* Offsets are from the first byte of their memory. Between L1 and another memory on the chip, bytes
+ * that follow one another in L1 may be runs in the other one. */
 struct art_transfer {
     uint8_t from_memory; /* enum art_memory */
     uint8_t to_memory;
     uint32_t from_bytes;
     uint32_t to_bytes;
-    uint32_t bytes;
+    uint32_t bytes;        /* of all runs */
+    uint32_t run_bytes;    /* of one; 0 if there is only one */
+    uint32_t stride_bytes; /* from one run to the next */
 };
+
+/* Bytes from the first one to the last one at the end that is not in L1. */
+static inline uint32_t art_transfer_reach(const struct art_transfer *transfer)
+{
+    if (transfer->run_bytes == 0) {
+        return transfer->bytes;
+    }
+    return (transfer->bytes / transfer->run_bytes - 1) * transfer->stride_bytes +
+           transfer->run_bytes;
+}
 
 /* The queue of a transfer that a kernel waits for. */
 enum art_queue art_transfer_queue(const struct art_transfer *transfer);

@@ -122,10 +122,10 @@ static void score(const struct attention *attention, const struct attention_step
                   const struct shares *shares, const struct row *row)
 {
     const struct art_attention_shape *const shape = attention->call.shape;
-    const int8_t *const tile = art_attention_tile(&attention->call, step, row->head);
-    const void *const scales = tile + step->stride * shape->dim;
-    const struct art_key_run keys = {.codes = tile + row->part * shape->dim,
-                                     .scales = (const float *)scales + row->part,
+    const int8_t *const codes = art_attention_codes(&attention->call, step, row->head);
+    const float *const scales = art_attention_scales(&attention->call, step, row->head);
+    const struct art_key_run keys = {.codes = codes + row->part * shape->dim,
+                                     .scales = scales + row->part,
                                      .count = part_count(row->in_tile, shares, row->part),
                                      .step = shares->parts,
                                      .dim = shape->dim};
@@ -165,7 +165,7 @@ static void weigh(const struct art_team *team, const struct attention *attention
 static void scale(const struct attention *attention, const struct attention_step *step,
                   const struct shares *shares, const struct row *row)
 {
-    const float *const scales = art_attention_tile(&attention->call, step, row->head);
+    const float *const scales = art_attention_scales(&attention->call, step, row->head);
     float *const largest = attention->scratch.scaled + row->index * ART_LANES + row->part;
     *largest = art_scale_run(scores_of(attention, row) + step->position + row->part,
                              scales + row->part, part_count(row->in_tile, shares, row->part),
@@ -194,7 +194,7 @@ static void mix(const struct attention *attention, const struct attention_step *
 {
     const uint32_t dim = attention->call.shape->dim;
     const uint32_t columns = art_smaller(ART_MIX_COLUMNS, dim - first);
-    const int8_t *const tile = art_attention_tile(&attention->call, step, row->head);
+    const int8_t *const values = art_attention_codes(&attention->call, step, row->head);
     const art_code *const codes = (const void *)(scores_of(attention, row) + step->position);
     int32_t *const sums = attention->scratch.sums + row->index * dim + first;
     const uint32_t new_sums = step->position == 0 ? columns : 0;
@@ -204,7 +204,7 @@ static void mix(const struct attention *attention, const struct attention_step *
     for (uint32_t i = 0; i < new_sums; i++) {
         sums[i] = 0;
     }
-    art_mix_run(codes, tile + first, row->in_tile, dim, columns, sums);
+    art_mix_run(codes, values + first, row->in_tile, dim, columns, sums);
     if (row->positions <= step->end) {
         const float factor = attention->scratch.factors[row->index];
         float *const target = attention->out + query_of(attention, row) * dim + first;

@@ -33,10 +33,11 @@ void art_attention_cut(struct attention_call *call)
     measure_positions(call);
 }
 
-/* Whole positions of a head in the tile. */
-static uint32_t all_positions(const struct attention_step *step)
+/* Positions of a head in a tile that holds them all: where a head starts is a multiple of four
+ * bytes. */
+static uint32_t all_positions(const struct attention_call *call, const struct attention_step *step)
 {
-    return (step->visible + 7) / 8 * 8;
+    return call->shape->dim % 4 == 0 ? step->visible : (step->visible + 3) / 4 * 4;
 }
 
 /* From position and head of a step: how far it reaches. */
@@ -45,8 +46,7 @@ static void fill_tile(const struct attention_call *call, struct attention_step *
     const uint32_t room = call->room[step->part];
     const uint32_t heads_left = step->pass_head + step->pass_heads - step->head;
     step->heads = art_smaller(call->fitting[step->part], heads_left);
-    step->stride = art_smaller(room, all_positions(step) - step->position);
-    step->head_bytes = step->stride * call->position_bytes[step->part];
+    step->stride = art_smaller(room, all_positions(call, step) - step->position);
     step->end = art_smaller(step->position + step->stride, step->visible);
 }
 
@@ -62,8 +62,8 @@ static void start_pass(struct attention_call *call, struct attention_step *step)
     for (uint32_t part = 0; part < STEP_PARTS; part++) {
         uint32_t heads = 0;
         uint32_t left = call->room[part];
-        for (; heads < step->pass_heads && left >= all_positions(step); heads++) {
-            left -= all_positions(step);
+        for (; heads < step->pass_heads && left >= all_positions(call, step); heads++) {
+            left -= all_positions(call, step);
         }
         call->fitting[part] = heads > 0 ? heads : 1;
     }
@@ -131,43 +131,32 @@ bool art_attention_next_step(struct attention_call *call, const struct attention
     return true;
 }
 
-/* Codes of a step's positions of one head. */
-static void load_codes(const struct attention_call *call, const struct attention_step *step,
-                       struct art_place cache, uint32_t head, struct art_copies *copies)
+/* Rows of the step's positions and heads, from the part of a cache that starts there. */
+static void load_rows(const struct attention_call *call, const struct attention_step *step,
+                      struct art_place start, uint32_t row_bytes, void *to,
+                      struct art_copies *copies)
 {
-    const uint32_t dim = call->shape->dim;
-    const uint32_t row = head * call->shape->context + step->position;
-    art_copy_in(copies, art_place_after(cache, row * dim), art_attention_tile(call, step, head),
-                (step->end - step->position) * dim);
-}
-
-static void load_scales(const struct attention_call *call, const struct attention_step *step,
-                        struct art_place cache, uint32_t head, void *to, struct art_copies *copies)
-{
-    const struct art_attention_shape *const shape = call->shape;
-    const uint32_t row = head * shape->context + step->position;
-    const uint32_t codes = art_cache_codes_bytes(shape->kv_heads * shape->context, shape->dim);
-    art_copy_in(copies, art_place_after(cache, codes + art_cache_scales_bytes(row)), to,
-                art_cache_scales_bytes(step->end - step->position));
+    const uint32_t context = call->shape->context;
+    const struct art_copy_rows rows = {.count = step->heads,
+                                       .bytes = (step->end - step->position) * row_bytes,
+                                       .stride_bytes = context * row_bytes,
+                                       .l1_stride_bytes = step->stride * row_bytes};
+    const uint32_t first = step->head * context + step->position;
+    art_copy_rows_in(copies, art_place_after(start, first * row_bytes), to, &rows);
 }
 
 void art_attention_load(const struct attention_call *call, const struct attention_step *step,
                         struct art_copies *copies)
 {
-    for (uint32_t head = step->head; head < step->head + step->heads; head++) {
-        uint8_t *const tile = art_attention_tile(call, step, head);
-        switch (step->part) {
-        case STEP_KEYS:
-            load_codes(call, step, call->keys, head, copies);
-            load_scales(call, step, call->keys, head, tile + step->stride * call->shape->dim,
-                        copies);
-            break;
-        case STEP_VALUE_SCALES:
-            load_scales(call, step, call->values, head, tile, copies);
-            break;
-        default:
-            load_codes(call, step, call->values, head, copies);
-            break;
-        }
+    const struct art_attention_shape *const shape = call->shape;
+    const struct art_place cache = step->part == STEP_KEYS ? call->keys : call->values;
+    if (step->part != STEP_VALUE_SCALES) {
+        load_rows(call, step, cache, shape->dim, art_attention_codes(call, step, step->head),
+                  copies);
+    }
+    if (step->part != STEP_VALUES) {
+        const uint32_t codes = art_cache_codes_bytes(shape->kv_heads * shape->context, shape->dim);
+        load_rows(call, step, art_place_after(cache, codes), art_cache_scales_bytes(1),
+                  art_attention_scales(call, step, step->head), copies);
     }
 }

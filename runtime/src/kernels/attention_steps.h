@@ -36,11 +36,10 @@ struct attention_step {
     enum step_part part;
     uint32_t head; /* first head of the step */
     uint32_t heads;
-    uint32_t position;   /* first position of the step, a multiple of 8 */
-    uint32_t end;        /* the position after the last one */
-    uint32_t stride;     /* positions for which a head has room in the tile, a multiple of 8 */
-    uint32_t head_bytes; /* of one head in the tile */
-    uint32_t tile;       /* 0 or 1 */
+    uint32_t position; /* first position of the step, a multiple of 8 */
+    uint32_t end;      /* the position after the last one */
+    uint32_t stride;   /* positions for which a head has room in the tile */
+    uint32_t tile;     /* 0 or 1 */
 };
 
 static inline uint32_t art_smaller(uint32_t one, uint32_t two)
@@ -61,11 +60,21 @@ void art_attention_first_step(struct attention_call *call, struct attention_step
 bool art_attention_next_step(struct attention_call *call, const struct attention_step *step,
                              struct attention_step *next);
 
-/* Where a head's part of a step's tile starts. Keys are codes, then scales. */
-static inline void *art_attention_tile(const struct attention_call *call,
-                                       const struct attention_step *step, uint32_t head)
+/* Codes of a head in a step's tile of keys or values: those of all heads come first. */
+static inline int8_t *art_attention_codes(const struct attention_call *call,
+                                          const struct attention_step *step, uint32_t head)
 {
-    return call->tiles[step->tile] + (head - step->head) * step->head_bytes;
+    uint8_t *const tile = call->tiles[step->tile];
+    return (int8_t *)tile + (head - step->head) * step->stride * call->shape->dim;
+}
+
+/* Scales of a head in a step's tile of keys or value scales: behind the codes of all heads. */
+static inline float *art_attention_scales(const struct attention_call *call,
+                                          const struct attention_step *step, uint32_t head)
+{
+    const uint32_t dim = step->part == STEP_KEYS ? call->shape->dim : 0;
+    uint8_t *const scales = call->tiles[step->tile] + step->heads * step->stride * dim;
+    return (float *)(void *)scales + (head - step->head) * step->stride;
 }
 
 /* Whether a step is the last one of its part of the pass. */

@@ -11,17 +11,18 @@ uint32_t art_cache_append_scratch_bytes(const struct art_heads_shape *shape)
 static void copy_to_cache(const struct art_heads_shape *shape, uint32_t context,
                           const int8_t *codes, const float *scales, const struct art_place *cache)
 {
-    const uint32_t tokens = shape->tokens;
-    const struct art_place cache_scales =
-        art_place_after(*cache, art_cache_codes_bytes(shape->heads * context, shape->dim));
+    const uint32_t row_bytes[2] = {shape->dim, art_cache_scales_bytes(1)};
+    const uint32_t codes_bytes = art_cache_codes_bytes(shape->heads * context, shape->dim);
     struct art_copies copies = {0};
-    for (uint32_t head = 0; head < shape->heads; head++) {
-        const uint32_t row = head * context + shape->position;
-        art_copy_out(&copies, codes + head * tokens * shape->dim,
-                     art_place_after(*cache, row * shape->dim), tokens * shape->dim);
-        art_copy_out(&copies, scales + head * tokens,
-                     art_place_after(cache_scales, art_cache_scales_bytes(row)),
-                     art_cache_scales_bytes(tokens));
+    for (uint32_t part = 0; part < 2; part++) { /* codes, then scales */
+        const struct art_copy_rows rows = {.count = shape->heads,
+                                           .bytes = shape->tokens * row_bytes[part],
+                                           .stride_bytes = context * row_bytes[part],
+                                           .l1_stride_bytes = shape->tokens * row_bytes[part]};
+        const uint32_t start = part == 0 ? 0 : codes_bytes;
+        art_copy_rows_out(&copies, part == 0 ? (const void *)codes : scales,
+                          art_place_after(*cache, start + shape->position * row_bytes[part]),
+                          &rows);
     }
     art_copies_wait(&copies);
 }

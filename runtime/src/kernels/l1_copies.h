@@ -11,11 +11,22 @@ struct art_copies {
     uint32_t last[ART_QUEUE_COUNT];
 };
 
+/* Rows that are copied together: so far apart at the place, and in L1. */
+struct art_copy_rows {
+    uint32_t count;
+    uint32_t bytes;
+    uint32_t stride_bytes;
+    uint32_t l1_stride_bytes;
+};
+
 /* Give the copy of bytes at a place to an address in L1. */
 void art_copy_in(struct art_copies *copies, struct art_place from, void *to, uint32_t bytes);
 
-/* Give the copy of bytes at an address in L1 to a place. */
-void art_copy_out(struct art_copies *copies, const void *from, struct art_place to, uint32_t bytes);
+/* The same with rows, in one transfer if a unit can do that. */
+void art_copy_rows_in(struct art_copies *copies, struct art_place from, void *to,
+                      const struct art_copy_rows *rows);
+void art_copy_rows_out(struct art_copies *copies, const void *from, struct art_place to,
+                       const struct art_copy_rows *rows);
 
 /* Return when all copies of the group are done. */
 void art_copies_wait(const struct art_copies *copies);

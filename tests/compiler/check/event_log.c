@@ -47,9 +47,14 @@ WRAPPED(uint32_t, art_transfer_submit, enum art_queue queue, const struct art_tr
 {
     const uint32_t number = __real_art_transfer_submit(queue, transfer);
 
-    fprintf(log_file(), "transfer %d %" PRIu32 ": %d %" PRIu32 " to %d %" PRIu32 ", %" PRIu32 "\n",
+    fprintf(log_file(), "transfer %d %" PRIu32 ": %d %" PRIu32 " to %d %" PRIu32 ", %" PRIu32,
             queue, number, transfer->from_memory, transfer->from_bytes, transfer->to_memory,
             transfer->to_bytes, transfer->bytes);
+    if (transfer->run_bytes > 0) {
+        fprintf(log_file(), " in %" PRIu32 " every %" PRIu32, transfer->run_bytes,
+                transfer->stride_bytes);
+    }
+    fprintf(log_file(), "\n");
     return number;
 }
 

@@ -116,8 +116,8 @@ def lines_of(target: Target, events: list[Event]) -> Iterator[str]:
     for event, following in zip(events, [*events[1:], None], strict=True):
         match event:
             case TransferStart(queue=queue, number=number, source=source, target=to):
-                where = f"{_place(source)} to {_place(to)}, {source.size_bytes}"
-                yield f"transfer {queue:d} {number}: {where}"
+                where = f"{_place(source)} to {_place(to)}, {source.total_bytes}"
+                yield f"transfer {queue:d} {number}: {where}{_runs(source)}{_runs(to)}"
             case JobStart(number=number):
                 registers = " ".join(
                     f"{value:x}" for value in job_image(target, event, from_zero=False)
@@ -150,6 +150,10 @@ def _wait_lines(event: TransferWait | JobWait, following: Event | None) -> Itera
 
 def _place(extent: Extent) -> str:
     return f"{extent.memory:d} {extent.offset_bytes}"
+
+
+def _runs(extent: Extent) -> str:
+    return f" in {extent.size_bytes} every {extent.stride_bytes}" if extent.count > 1 else ""
 
 
 def _without_idle_strides(line: str) -> str:

@@ -107,10 +107,23 @@ def _shifted(field: str, kind: type, by: int) -> Callable[[Events], Iterator[tup
 def _short_transfer(events: Events) -> Iterator[tuple[int, Events]]:
     for at, event in enumerate(events):
         if isinstance(event, TransferStart) and event.source.size_bytes > 1:
-            size = event.source.size_bytes - 1
-            source = replace(event.source, size_bytes=size)
-            target = replace(event.target, size_bytes=size)
+            runs = max(event.source.count, event.target.count)
+            source, target = (
+                replace(end, size_bytes=end.size_bytes - runs // end.count)
+                for end in (event.source, event.target)
+            )
             yield at, with_event(events, at, replace(event, source=source, target=target))
+
+
+def _runs_apart(events: Events) -> Iterator[tuple[int, Events]]:
+    """The rows of another cache, or rows that overlap."""
+    for at, event in enumerate(events):
+        if isinstance(event, TransferStart):
+            for field in ("source", "target"):
+                end = getattr(event, field)
+                for by in (-1, 4) if end.count > 1 else ():
+                    wrong = replace(end, stride_bytes=end.stride_bytes + by)
+                    yield at, with_event(events, at, replace(event, **{field: wrong}))
 
 
 def _wrong_queue(events: Events) -> Iterator[tuple[int, Events]]:
@@ -121,15 +134,11 @@ def _wrong_queue(events: Events) -> Iterator[tuple[int, Events]]:
 
 
 def _swapped_targets(events: Events) -> Iterator[tuple[int, Events]]:
-    for at, (one, other) in enumerate(pairwise(events)):
-        if (
-            isinstance(one, TransferStart)
-            and isinstance(other, TransferStart)
-            and one.target.size_bytes == other.target.size_bytes
-            and one.source != other.source
-        ):
+    transfers = [(at, event) for at, event in enumerate(events) if isinstance(event, TransferStart)]
+    for (at, one), (behind, other) in pairwise(transfers):
+        if one.target.size_bytes == other.target.size_bytes and one.source != other.source:
             changed = with_event(events, at, replace(one, source=other.source))
-            yield at, with_event(changed, at + 1, replace(other, source=one.source))
+            yield at, with_event(changed, behind, replace(other, source=one.source))
 
 
 def _early_transfer(events: Events) -> Iterator[tuple[int, Events]]:
@@ -231,6 +240,7 @@ KINDS: Final[dict[str, Callable[[Events], Iterator[tuple[int, Events]]]]] = {
     "inputs 4 bytes on": _shifted("inputs", JobStart, 4),
     "sums 32 bytes on": _shifted("outputs", JobStart, 32),
     "a transfer too short": _short_transfer,
+    "runs too far apart": _runs_apart,
     "another queue": _wrong_queue,
     "sources exchanged": _swapped_targets,
     "a slot filled before it is left": _early_transfer,

@@ -60,9 +60,29 @@ static uint32_t give_any(enum art_queue queue)
     const uint32_t near_bytes = (uint32_t)queue * 8192 + random_below(AREA);
     const uint32_t other_bytes = (uint32_t)queue * 8192 + random_below(AREA);
     const uint32_t bytes = random_below(queue == ART_QUEUE_DMA ? AREA : 4 * AREA);
+    struct art_transfer transfer = is_in ? transfer_of(other, other_bytes, near, near_bytes, bytes)
+                                         : transfer_of(near, near_bytes, other, other_bytes, bytes);
 
-    return give(queue, is_in ? transfer_of(other, other_bytes, near, near_bytes, bytes)
-                             : transfer_of(near, near_bytes, other, other_bytes, bytes));
+    if (queue == ART_QUEUE_DMA && random_below(2) == 0) {
+        transfer.run_bytes = 1 + random_below(40);
+        transfer.stride_bytes = transfer.run_bytes + random_below(20);
+        transfer.bytes = transfer.run_bytes * (1 + random_below(12));
+    }
+    return give(queue, transfer);
+}
+
+/* Rows of a cache, in and out again. */
+static void copies_of_runs(void)
+{
+    struct art_transfer rows = transfer_of(ART_MEMORY_L2, 12, ART_MEMORY_L1, 4, 16 * 260);
+
+    rows.run_bytes = 260;
+    rows.stride_bytes = 512;
+    give(ART_QUEUE_DMA, rows);
+    rows = transfer_of(ART_MEMORY_L1, 4, ART_MEMORY_L2, 512, 16 * 4);
+    rows.run_bytes = 4;
+    rows.stride_bytes = 512;
+    art_transfer_wait(ART_QUEUE_DMA, give(ART_QUEUE_DMA, rows));
 }
 
 static void mixed_queues(void)
@@ -161,8 +181,9 @@ static const struct {
     const char *name;
     void (*run)(void);
 } sequences[] = {
-    {"long copies", long_copies}, {"edge copies", edge_copies}, {"mixed queues", mixed_queues},
-    {"full queues", full_queues}, {"engine jobs", engine_jobs},
+    {"long copies", long_copies},       {"edge copies", edge_copies},
+    {"copies of runs", copies_of_runs}, {"mixed queues", mixed_queues},
+    {"full queues", full_queues},       {"engine jobs", engine_jobs},
 };
 
 bool run_right_sequence(const char *name)

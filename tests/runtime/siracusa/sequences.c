@@ -82,8 +82,16 @@ uint8_t *expected_bytes(enum art_memory memory)
 
 uint32_t give(enum art_queue queue, struct art_transfer transfer)
 {
-    memmove(expected[transfer.to_memory] + transfer.to_bytes,
-            expected[transfer.from_memory] + transfer.from_bytes, transfer.bytes);
+    const bool is_in = transfer.to_memory == ART_MEMORY_L1;
+    const uint32_t run = transfer.run_bytes > 0 ? transfer.run_bytes : transfer.bytes;
+    uint8_t *to = expected[transfer.to_memory] + transfer.to_bytes;
+    const uint8_t *from = expected[transfer.from_memory] + transfer.from_bytes;
+
+    for (uint32_t left = transfer.bytes; left > 0; left -= run) {
+        memmove(to, from, run);
+        to += is_in ? run : transfer.stride_bytes;
+        from += is_in ? transfer.stride_bytes : run;
+    }
     return art_transfer_submit(queue, &transfer);
 }
 

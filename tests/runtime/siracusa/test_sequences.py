@@ -24,7 +24,7 @@ FLAGS: Final = [
 OWN: Final = ("sequences", "right_sequences", "wrong_copies", "wrong_jobs")
 MODEL: Final = ("job", "model", "model_1x1", "model_3x3")
 ASSERTED: Final = 16  # ART_EXIT_ASSERT
-RIGHT: Final = ("long copies", "edge copies", "full queues", "engine jobs")
+RIGHT: Final = ("long copies", "edge copies", "copies of runs", "full queues", "engine jobs")
 SEEDS: Final = range(1, 6)
 IDS: Final = 16
 MCHAN_PORTS: Final = {0x1020_4400: "core", 0x1020_1800: "fabric"}
@@ -64,7 +64,13 @@ REFUSED: Final = {
     "hyperbus_from_core": "the uDMA is not within reach",
     "unknown_register": "where no register is",
 }
-ASSERTS: Final = ("transfer_of_l2_alone", "request_for_l2", "request_behind_l3")
+ASSERTS: Final = (
+    "transfer_of_l2_alone",
+    "runs_behind_l2",
+    "request_of_runs",
+    "request_for_l2",
+    "request_behind_l3",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,32 @@ static void transfer_of_l2_alone(void)
     (void)art_transfer_submit(ART_QUEUE_DMA, &transfer);
 }
 
+static void runs_behind_l2(void)
+{
+    const struct art_transfer transfer = {
+        .from_memory = ART_MEMORY_L2,
+        .to_memory = ART_MEMORY_L1,
+        .bytes = 8,
+        .run_bytes = 4,
+        .stride_bytes = ART_L2_BYTES - 3,
+    };
+
+    (void)art_transfer_submit(ART_QUEUE_DMA, &transfer);
+}
+
+static void request_of_runs(void)
+{
+    const struct art_transfer transfer = {
+        .from_memory = ART_MEMORY_L3,
+        .to_memory = ART_MEMORY_L1,
+        .bytes = 8,
+        .run_bytes = 4,
+        .stride_bytes = 8,
+    };
+
+    (void)art_transfer_submit(ART_QUEUE_OFF_CHIP, &transfer);
+}
+
 static void request_for_l2(void)
 {
     const struct art_transfer transfer = {
@@ -208,6 +234,8 @@ const struct wrong_sequence wrong_copies[] = {
     SEQUENCE(race),
     SEQUENCE(port_of_another),
     SEQUENCE(transfer_of_l2_alone),
+    SEQUENCE(runs_behind_l2),
+    SEQUENCE(request_of_runs),
     SEQUENCE(request_for_l2),
     SEQUENCE(request_behind_l3),
     {NULL, NULL},

@@ -31,13 +31,20 @@ static bool overlap(uint32_t one, uint32_t one_bytes, uint32_t other, uint32_t o
     return one < other + other_bytes && other < one + one_bytes;
 }
 
-/* Whether the later one must not overtake the earlier one, which goes the other way. */
+/* Whether the later one must not overtake the earlier one, which goes the other way: of two
+ * transfers that meet outside of L1, or in it. */
 static bool depend(const struct art_transfer *later, const struct art_transfer *earlier)
 {
+    const uint32_t reach = art_transfer_reach(later);
+    const uint32_t other = art_transfer_reach(earlier);
+    const bool is_in = is_into_l1(later);
+
     return (later->from_memory == earlier->to_memory &&
-            overlap(later->from_bytes, later->bytes, earlier->to_bytes, earlier->bytes)) ||
+            overlap(later->from_bytes, is_in ? reach : later->bytes, earlier->to_bytes,
+                    is_in ? other : earlier->bytes)) ||
            (later->to_memory == earlier->from_memory &&
-            overlap(later->to_bytes, later->bytes, earlier->from_bytes, earlier->bytes));
+            overlap(later->to_bytes, is_in ? later->bytes : reach, earlier->from_bytes,
+                    is_in ? earlier->bytes : other));
 }
 
 /* MCHAN runs commands of one direction in order, and the two directions beside each other. */
@@ -93,6 +100,28 @@ static uint32_t start_long(const struct art_transfer *transfer)
     return 1u << id;
 }
 
+/* One command; runs come one after the other in L1. */
+static uint32_t start_runs(const struct art_transfer *transfer)
+{
+    const struct mchan_copy copy = copy_of(transfer);
+
+    if (transfer->bytes > MCHAN_BYTES_MAX) {
+        art_platform_exit(ART_EXIT_ASSERT);
+    }
+    const uint32_t id = mchan_allocate(MCHAN_PORT_OF_CORE);
+
+    mchan_start_strided(MCHAN_PORT_OF_CORE, &copy, transfer->run_bytes, transfer->stride_bytes);
+    return 1u << id;
+}
+
+static uint32_t start(const struct art_transfer *transfer)
+{
+    if (transfer->bytes == 0) {
+        return 0;
+    }
+    return transfer->run_bytes > 0 ? start_runs(transfer) : start_long(transfer);
+}
+
 /* What is not as simple as most transfers are. Apart, so that those need no stack. */
 static __attribute__((noinline)) uint32_t submit_any(const struct art_transfer *transfer)
 {
@@ -104,16 +133,16 @@ static __attribute__((noinline)) uint32_t submit_any(const struct art_transfer *
         siracusa_copies_wait(queue.submitted - QUEUE / 2);
     }
     await_other_direction(transfer);
-    return note(transfer, transfer->bytes > 0 ? start_long(transfer) : 0);
+    return note(transfer, start(transfer));
 }
 
 uint32_t siracusa_copies_submit(const struct art_transfer *transfer)
 {
     const bool is_in = is_into_l1(transfer);
 
-    if (is_in == (transfer->from_memory == ART_MEMORY_L1) || !siracusa_is_inside(transfer) ||
-        transfer->bytes - 1 >= MCHAN_BYTES_MAX || queue.submitted - queue.done >= QUEUE ||
-        (int32_t)(queue.done - queue.last[!is_in]) < 0) {
+    if (is_in == (transfer->from_memory == ART_MEMORY_L1) || transfer->run_bytes > 0 ||
+        !siracusa_is_inside(transfer) || transfer->bytes - 1 >= MCHAN_BYTES_MAX ||
+        queue.submitted - queue.done >= QUEUE || (int32_t)(queue.done - queue.last[!is_in]) < 0) {
         return submit_any(transfer);
     }
     const struct mchan_copy copy = copy_of(transfer);

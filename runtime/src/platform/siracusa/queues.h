@@ -25,8 +25,13 @@ static inline bool siracusa_is_end_inside(uint32_t memory, uint32_t offset_bytes
 /* Whether both ends of a transfer lie in their memories. */
 static inline bool siracusa_is_inside(const struct art_transfer *transfer)
 {
-    return siracusa_is_end_inside(transfer->from_memory, transfer->from_bytes, transfer->bytes) &&
-           siracusa_is_end_inside(transfer->to_memory, transfer->to_bytes, transfer->bytes);
+    const uint32_t reach = art_transfer_reach(transfer);
+    const bool is_into_l1 = transfer->to_memory == ART_MEMORY_L1;
+
+    return siracusa_is_end_inside(transfer->from_memory, transfer->from_bytes,
+                                  is_into_l1 ? reach : transfer->bytes) &&
+           siracusa_is_end_inside(transfer->to_memory, transfer->to_bytes,
+                                  is_into_l1 ? transfer->bytes : reach);
 }
 
 /* ART_QUEUE_DMA. Core 0 only. */

@@ -13,7 +13,7 @@ static bool is_possible(const struct art_transfer *transfer)
     const bool is_to =
         transfer->from_memory == ART_MEMORY_L1 && transfer->to_memory == ART_MEMORY_L3;
 
-    return (is_from || is_to) && siracusa_is_inside(transfer);
+    return (is_from || is_to) && transfer->run_bytes == 0 && siracusa_is_inside(transfer);
 }
 
 uint32_t siracusa_requests_submit(enum art_queue queue, const struct art_transfer *transfer)
