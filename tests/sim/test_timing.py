@@ -154,8 +154,8 @@ def test_what_is_moved_and_given_is_that_of_the_events(name: str) -> None:
         for event in moved:
             passed = {one for one, _ in durations.transfer(event)}
             is_beside = Unit.LINK in passed and unit is not Unit.LINK
-            most = durations.chunk_bytes if is_beside else event.source.size_bytes
-            size += min(event.source.size_bytes, most) if unit in passed else 0
+            most = durations.chunk_bytes if is_beside else event.source.total_bytes
+            size += min(event.source.total_bytes, most) if unit in passed else 0
         assert sum(row.moved_bytes.get(unit, 0) for row in rows) == size
 
 

@@ -84,13 +84,24 @@ def test_a_copy_is_one_command_of_three_words() -> None:
     assert list(copy_commands(target, transfer(l1, l2))) == [(0x14_00FC, inside, outside)]
 
 
+def test_a_copy_of_runs_is_one_command_of_five_words() -> None:
+    target = load_target()
+    l1 = Extent("a", MemoryId.L1, 16, 16 * 260)
+    rows = Extent("b", MemoryId.L2, 64, 260, count=16, stride_bytes=512)
+    inside = target.memory(MemoryId.L1).base_address + 16
+    outside = target.memory(MemoryId.L2).base_address + 64
+    into, out = ([*copy_commands(target, transfer(*ends))] for ends in ((rows, l1), (l1, rows)))
+    assert into == [(0x1E_1040, inside, outside, 260, 512)]
+    assert out == [(0x1C_1040, inside, outside, 260, 512)]
+
+
 @pytest.mark.parametrize("size_bytes", [131_071, 131_072, 262_111, 262_112, 400_001])
 def test_a_long_copy_is_cut_into_commands_that_follow_each_other(size_bytes: int) -> None:
     target = load_target()
     l1 = Extent("a", MemoryId.L1, 0, size_bytes)
     l2 = Extent("b", MemoryId.L2, 0, size_bytes)
     commands = list(copy_commands(target, transfer(l2, l1)))
-    sizes = [word & 0x1FFFF for word, _, _ in commands]
+    sizes = [word & 0x1FFFF for word, *_ in commands]
     assert sum(sizes) == size_bytes
     assert max(sizes) <= target.dma.transfer_bytes_max
     assert [size % 32 for size in sizes[:-1]] == [0] * (len(sizes) - 1)

@@ -8,6 +8,7 @@ import pytest
 from listings import listing_named
 from recorded_programs import ENGINE_JOB, MCHAN_COMMAND, read_record, request_of
 
+from aretusa.jobs.registers import STRIDED_BIT
 from aretusa.jobs.text import default_steps, event_lines
 from aretusa.manifest import JOBS_FILE
 from aretusa.neureka.registers import REGISTERS
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from recorded_programs import Access, RecordedNetwork
 
-COMMAND_WORDS: Final = 3
+COMMAND_WORDS: Final = {False: 3, True: 5}  # of a copy without and with runs
 Written = tuple[str, tuple[int, ...]]  # a job with its registers, or a copy with its words
 PROGRAMS: Final = ("chosen", "paged split")
 SHORTENED: Final = {"streamed"}  # a run of tiles that is told by its ends
@@ -39,13 +40,13 @@ def told(lines: Iterable[str]) -> Iterator[Written]:
                 yield "job", tuple(registers)
                 registers = []
         else:
-            yield "copy", tuple(int(word, 16) for word in words[:COMMAND_WORDS])
+            has_runs = bool(int(words[0], 16) >> STRIDED_BIT & 1)
+            yield "copy", tuple(int(word, 16) for word in words[: COMMAND_WORDS[has_runs]])
 
 
 def done(accesses: Sequence[Access]) -> Iterator[Written]:
     """What core 0 wrote, in its order."""
     pending: dict[str, list[int]] = {"job": [], "copy": []}
-    sizes = {"job": REGISTERS, "copy": COMMAND_WORDS}
     for access in accesses:
         if access.kind != "writes" or access.master != "core":
             continue
@@ -56,7 +57,8 @@ def done(accesses: Sequence[Access]) -> Iterator[Written]:
                 continue
             assert number == len(pending[kind]), "registers are written in order"
         pending[kind].append(access.value)
-        if len(pending[kind]) == sizes[kind]:
+        has_runs = bool(pending["copy"] and pending["copy"][0] >> STRIDED_BIT & 1)
+        if len(pending[kind]) == (REGISTERS if kind == "job" else COMMAND_WORDS[has_runs]):
             yield kind, tuple(pending[kind])
             pending[kind] = []
     assert pending == {"job": [], "copy": []}
