@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from aretusa.codegen.views import BodyView
     from aretusa.ir.graph import Graph
+    from aretusa.jobs.prepared import PreparedJobs
     from aretusa.memory.body import Body
     from aretusa.memory.plan import MemoryPlan
     from aretusa.schedule.roll import RolledGraph
@@ -30,9 +31,15 @@ class NetworkViewBuilder:
     """Collects the parts of one NetworkView; `profile` names rows of the instruction profile."""
 
     def __init__(
-        self, graph: Graph, rolled: RolledGraph, bodies: Sequence[Body], plan: MemoryPlan
+        self,
+        graph: Graph,
+        rolled: RolledGraph,
+        bodies: Sequence[Body],
+        plan: MemoryPlan,
+        prepared: PreparedJobs,
     ) -> None:
         self.graph = graph
+        self.prepared = prepared
         self.rolled = rolled
         self.bodies = list(bodies)
         self.plan = plan
@@ -53,7 +60,7 @@ class NetworkViewBuilder:
             if region.kind is RegionKind.BUFFER
         )
         parts = self._parts()
-        tables = TableWriter(self.bodies, self.plan, self.names, self._prefixes())
+        tables = TableWriter(self.bodies, self.plan, self.names, self._prefixes(), self.prepared)
         tokenizer, workspace = self.plan.region(TOKENIZER), self.plan.region(WORKSPACE)
         return NetworkView(
             tool=tool,
@@ -69,6 +76,7 @@ class NetworkViewBuilder:
             matrices=tuple(tables.matrices()),
             vectors=tuple(tables.vectors()),
             engines=tuple(tables.engines()),
+            jobs=tuple(tables.jobs()),
             caches=tuple(tables.caches()),
             embed=parts[0],
             kinds=tuple(parts[1:-1]),

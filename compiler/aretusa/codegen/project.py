@@ -13,6 +13,7 @@ from aretusa.codegen.render import render
 from aretusa.execution.address_map import MemoryNeed, machine_map
 from aretusa.execution.machine_files import MACHINE_FILES, ImagePlace, machine_values
 from aretusa.ir.text import print_graph
+from aretusa.jobs.prepared import prepared_jobs
 from aretusa.jobs.text import job_lines
 from aretusa.manifest import (
     GRAPH_FILE,
@@ -98,7 +99,9 @@ def write_project(project: Project, directory: Path, on_bytes: Callable[[int], N
 def _write_sources(project: Project, directory: Path, model_hash: str) -> list[str]:
     """network.c and network.h; returns the names of the profile's rows."""
     plan = project.plan
-    builder = NetworkViewBuilder(plan.graph, plan.rolled, plan.bodies, plan.memory)
+    builder = NetworkViewBuilder(
+        plan.graph, plan.rolled, plan.bodies, plan.memory, prepared_jobs(listing(plan))
+    )
     view = builder.build(
         tool=project.tool,
         scheme=project.options.weights,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aretusa.codegen.calls import engine_table
 from aretusa.codegen.render import hex_literal
 from aretusa.codegen.views import (
+    EngineJobView,
     EngineTableView,
     EngineView,
     MatrixTableView,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from aretusa.codegen.naming import Names
     from aretusa.ir.ops import Op
+    from aretusa.jobs.prepared import PreparedJobs
     from aretusa.memory.body import Body
     from aretusa.memory.engine_pieces import EnginePiece
     from aretusa.memory.plan import MemoryPlan, Region
@@ -54,9 +56,15 @@ class TableWriter:
     """Makes the tables of a program from its plan."""
 
     def __init__(
-        self, bodies: Sequence[Body], plan: MemoryPlan, names: Names, prefixes: Sequence[str]
+        self,
+        bodies: Sequence[Body],
+        plan: MemoryPlan,
+        names: Names,
+        prefixes: Sequence[str],
+        prepared: PreparedJobs,
     ) -> None:
         first = bodies[0]
+        self.prepared = prepared
         self.bodies = list(zip(bodies, prefixes, strict=True))
         self.regions = plan.by_name()
         self.names = names
@@ -96,6 +104,11 @@ class TableWriter:
             if weights[0] in self.pieces:
                 name = self.names.identifier("weight", engine_table(key))
                 yield EngineTableView(name=name, rows=tuple(map(self._engine, weights)))
+
+    def jobs(self) -> Iterator[EngineJobView]:
+        """Registers that the rows of `engines` refer to."""
+        for job in self.prepared.jobs:
+            yield EngineJobView(rows=job.rows, registers=tuple(map(hex_literal, job.registers)))
 
     def caches(self) -> Iterator[PlaceTableView]:
         """Keys and values."""
@@ -141,6 +154,7 @@ class TableWriter:
             depth=piece.depth,
             offset=hex_literal(region.offset_bytes),
             channels=hex_literal(region.offset_bytes + piece.channels_offset),
+            prepared=", ".join(map(str, self.prepared.numbers(name))),
         )
 
 

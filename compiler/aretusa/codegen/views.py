@@ -44,6 +44,15 @@ class EngineView:
     depth: int
     offset: str
     channels: str
+    prepared: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineJobView:
+    """Registers that the compiler has computed, but for the addresses."""
+
+    rows: int
+    registers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +185,7 @@ class NetworkView:
     places: tuple[PlaceView, ...]
     matrices: tuple[MatrixTableView, ...]
     engines: tuple[EngineTableView, ...]
+    jobs: tuple[EngineJobView, ...]
     vectors: tuple[PlaceTableView, ...]
     caches: tuple[PlaceTableView, ...]
     embed: BodyView

@@ -115,7 +115,7 @@ class _Tiles(_Linear):
 
 
 class _Engine(_Linear):
-    """N-EUREKA's part: runtime/src/linear/linear_planned.c, unit_inputs.c and unit_jobs.c."""
+    """N-EUREKA's part: runtime/src/linear/linear_planned.c, one_token.c, unit_*.c."""
 
     def __init__(self, call: Call, op: ops.Linear, truth: ops.Linear, engine: EngineRows) -> None:
         super().__init__(call, op, truth)
@@ -139,9 +139,11 @@ class _Engine(_Linear):
         following: Unit | None = unit
         while following is not None:
             unit, following = following, self.plan.after(following)
+            is_arranged = following is not None and self.plan.is_arranged(following.tokens)
             if following is not None:
                 self.arrange(following)
-            self.recorder.barrier()
+            if unit.number > 0 or is_arranged:
+                self.recorder.barrier()
             self._run_unit(unit, following)
             self.recorder.barrier()
             self._finish(unit)

@@ -48,6 +48,18 @@ struct art_engine_place {
     /* The arrays of enum art_engine_array that there are, one behind the other. In L3 exactly when
      * the codes are. */
     struct art_place channels;
+    /* Numbers among art_network.jobs, counted from 1: the job of a unit of one token, and that of
+     * the last unit if it has fewer rows. 0 for none. There is none with groups, with unsigned
+     * inputs and for codes in L3. */
+    uint16_t prepared;
+    uint16_t prepared_last;
+};
+
+/* A job that the compiler has prepared: all registers but the three addresses, the first ones,
+ * which core 0 fills in. */
+struct art_engine_job {
+    uint32_t rows;
+    uint32_t registers[ART_NEUREKA_REGISTERS];
 };
 
 /* Numbers per row, or per row and group. */

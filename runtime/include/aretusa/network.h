@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "aretusa/engine.h"
 #include "aretusa/platform.h"
 
 /* One image that must be in its memory before the first token. A memory holds at most one; its file
@@ -30,6 +31,7 @@ struct art_network {
     uint32_t stop_token_count;
     const int32_t *stop_tokens;
     uint32_t sram_weights_offset; /* where the engine sees the SRAM, from the MRAM's first byte */
+    struct art_engine_job *jobs;  /* that the compiler has prepared */
     uint32_t kernel_count;        /* rows of the instruction profile */
 };
 

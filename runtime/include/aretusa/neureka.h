@@ -42,10 +42,10 @@ struct art_neureka_shape {
     uint32_t out_row_bytes;
 };
 
-/* The image of the 24 job registers. `weights` is an offset in the weight memory or an address in
- * L1, as the flags say. */
-void art_neureka_job(const struct art_neureka_shape *shape, uint32_t weights, uint32_t inputs,
-                     uint32_t outputs, uint32_t registers[ART_NEUREKA_REGISTERS]);
+/* The image of the 24 job registers but for the first three: the addresses of weights, an offset in
+ * the weight memory or an address in L1 as the flags say, of inputs and of outputs. */
+void art_neureka_job(const struct art_neureka_shape *shape,
+                     uint32_t registers[ART_NEUREKA_REGISTERS]);
 
 /* What the model reads and writes, each aligned to 4. Offsets in the weight memory below mram_bytes
  * are in the MRAM half, the others in the SRAM half. */

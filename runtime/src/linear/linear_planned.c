@@ -36,8 +36,8 @@ static void queue(const struct linear_call *call, const struct linear_unit *unit
     queued->units++;
 }
 
-/* What core 0 does between the barriers of a unit: queue the one after it, which writes to the
- * other buffer, and wait. All cores have left the unit before it. */
+/* What core 0 does before the barrier of a unit: queue the one after it, which writes to the other
+ * buffer, and wait. All cores have left the unit before it. */
 static void run_unit(const struct linear_call *call, const struct linear_unit *unit,
                      const struct linear_unit *next, struct queued *queued)
 {
@@ -63,10 +63,14 @@ static void run_units(const struct art_team *team, const struct linear_call *cal
         struct linear_unit next;
 
         has_next = linear_next_unit(call, &unit, &next);
-        if (has_next) {
+        const bool is_arranged = has_next && linear_is_arranged(call->plan->engine, next.tokens);
+
+        if (is_arranged) {
             linear_arrange(team, call, &next);
         }
-        art_platform_barrier(team);
+        if (unit.number > 0 || is_arranged) {
+            art_platform_barrier(team);
+        }
         if (team->core == 0) {
             run_unit(call, &unit, has_next ? &next : NULL, queued);
         }
@@ -117,8 +121,8 @@ static void run_engine(const struct art_team *team, struct linear_call *call)
 
     const struct linear_unit first = linear_first_unit(call);
 
-    linear_arrange(team, call, &first);
     if (linear_is_arranged(call->plan->engine, first.tokens)) {
+        linear_arrange(team, call, &first);
         art_platform_barrier(team);
     }
     if (team->core == 0) {
@@ -130,19 +134,26 @@ static void run_engine(const struct art_team *team, struct linear_call *call)
     run_units(team, call, first, &queued);
 }
 
-/* The plan's tables lie in a memory that a core of the chip waits for; each unit asks them often,
- * and a core's stack is near. */
+/* Many units ask the table of the engine's rows, which lies in a memory that a core of the chip
+ * waits for; its stack is near. */
+static __attribute__((noinline)) void run_any(const struct art_team *team,
+                                              const struct linear_call *call)
+{
+    const struct art_engine_place engine = *call->plan->engine;
+    struct art_linear_plan plan = *call->plan;
+    struct linear_call near = *call;
+
+    plan.engine = &engine;
+    near.plan = &plan;
+    run_engine(team, &near);
+}
+
 void art_linear_planned(const struct art_team *team, const struct art_linear_plan *plan,
                         const struct art_rows *src, uint32_t tokens, const float *residual,
                         void *scratch, float *out)
 {
-    const struct art_engine_place engine =
-        plan->engine ? *plan->engine : (struct art_engine_place){.rows = 0};
-    const struct art_matrix_place matrix =
-        plan->matrix ? *plan->matrix : (struct art_matrix_place){.rows = 0};
-    struct art_linear_plan near = *plan;
-    struct linear_call call = {
-        .plan = &near,
+    const struct linear_call call = {
+        .plan = plan,
         .src = src,
         .tokens = tokens,
         .residual = residual,
@@ -150,11 +161,11 @@ void art_linear_planned(const struct art_team *team, const struct art_linear_pla
         .out = out,
     };
 
-    near.engine = plan->engine ? &engine : NULL;
-    near.matrix = plan->matrix ? &matrix : NULL;
-    if (plan->engine) {
-        run_engine(team, &call);
-    } else {
+    if (!plan->engine) {
         linear_tiles(team, &call);
+    } else if (linear_is_one_token(&call)) {
+        linear_one_token(team, &call);
+    } else {
+        run_any(team, &call);
     }
 }

@@ -32,16 +32,15 @@ void linear_tiles(const struct art_team *team, const struct linear_call *call)
 {
     const struct art_linear_plan *plan = call->plan;
     const uint32_t first = plan->engine ? plan->engine->rows : 0;
+    struct art_matrix_place place = *plan->matrix; /* a copy on the stack, which is near */
+    const uint32_t rows = place.rows;
     uint32_t tile = 0;
 
-    for (uint32_t row = 0; row < plan->matrix->rows; row += plan->tile_rows) {
+    for (uint32_t row = 0; row < rows; row += plan->tile_rows) {
         open_tile(team, tile);
-
-        struct art_matrix_place place = *plan->matrix;
-
         place.memory = slots[tile % 2].memory;
         place.offset_bytes = slots[tile % 2].offset_bytes;
-        place.rows = linear_least(plan->tile_rows, plan->matrix->rows - row);
+        place.rows = linear_least(plan->tile_rows, rows - row);
 
         const struct art_matrix matrix = art_matrix_at(&place);
         const uint32_t at = first + row;

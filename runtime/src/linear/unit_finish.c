@@ -31,12 +31,11 @@ static struct arrays arrays_of(const struct linear_call *call, const struct line
 
     for (uint32_t i = 0; i < ART_ENGINE_ARRAYS; i++) {
         const enum art_engine_array array = (enum art_engine_array)i;
-        const uint32_t bytes = art_engine_array_bytes(engine, array, rows);
 
-        if (bytes > 0) {
+        if (linear_has(engine, array)) {
             arrays.first[i] = at + art_engine_array_bytes(engine, array, unit->row - unit->page);
+            at += art_engine_array_bytes(engine, array, rows);
         }
-        at += bytes;
     }
     return arrays;
 }

@@ -51,17 +51,17 @@ void linear_arrange(const struct art_team *team, const struct linear_call *call,
                     const struct linear_unit *unit)
 {
     const struct art_engine_place *engine = call->plan->engine;
-    const uint32_t depth = engine->depth;
     const bool is_unsigned = (engine->flags & ART_ENGINE_UNSIGNED) != 0;
-    const uint32_t flip = is_unsigned ? 0x80808080u : 0; /* code + 128 */
-    const uint32_t length = linear_unit_length(engine, unit);
-    const int8_t *codes =
-        call->src->codes + unit->token * depth + unit->group * linear_group_length(engine);
-    int8_t *inputs = linear_inputs(call, unit);
 
-    if (!linear_is_arranged(engine, unit->tokens) || is_kept(call, unit)) {
+    if (is_kept(call, unit)) {
         return;
     }
+    const uint32_t depth = engine->depth;
+    const uint32_t flip = is_unsigned ? 0x80808080u : 0; /* code + 128 */
+    const uint32_t length = linear_unit_length(engine, unit);
+    const int8_t *codes = linear_codes(call, unit);
+    int8_t *inputs = linear_inputs(call, unit);
+
     if (engine->mode == ART_NEUREKA_1X1) {
         copy(team, codes, inputs, unit->tokens * depth, flip);
         return;

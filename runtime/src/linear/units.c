@@ -22,7 +22,7 @@ uint32_t linear_codes_bytes(const struct art_engine_place *engine, uint32_t leng
 
 uint32_t art_engine_groups(const struct art_engine_place *place)
 {
-    return tiles(place->depth, linear_group_length(place));
+    return place->group == 0 ? 1 : tiles(place->depth, linear_group_length(place));
 }
 
 uint32_t art_engine_row_bytes(const struct art_engine_place *place)
@@ -42,13 +42,7 @@ uint32_t art_engine_page_channels(const struct art_engine_place *place, uint32_t
 uint32_t art_engine_array_bytes(const struct art_engine_place *place, enum art_engine_array array,
                                 uint32_t rows)
 {
-    static const uint8_t flags[ART_ENGINE_ARRAYS] = {
-        [ART_ENGINE_MINIMUMS] = ART_ENGINE_HAS_MINIMUMS,
-        [ART_ENGINE_BIAS] = ART_ENGINE_HAS_BIAS,
-        [ART_ENGINE_CORRECTIONS] = ART_ENGINE_UNSIGNED,
-    };
-
-    if (array != ART_ENGINE_SCALES && (place->flags & flags[array]) == 0) {
+    if (!linear_has(place, array)) {
         return 0;
     }
     if (place->group == 0 || array >= ART_ENGINE_BIAS) {
@@ -91,9 +85,11 @@ uint32_t art_linear_unit_rows(const struct art_linear_plan *plan, uint32_t token
     const uint32_t run = linear_least(linear_least(page, band), engine->rows);
     const uint32_t most = linear_least(plan->block_rows, run);
     const uint32_t pixels = art_linear_group_pixels(plan, art_linear_group_tokens(plan, tokens));
-    const uint32_t room = plan->sums_bytes / (4 * pixels);
 
-    return most <= room ? most : room / ART_ENGINE_UNIT_ROWS * ART_ENGINE_UNIT_ROWS;
+    if (most * 4 * pixels <= plan->sums_bytes) {
+        return most;
+    }
+    return plan->sums_bytes / (4 * pixels) / ART_ENGINE_UNIT_ROWS * ART_ENGINE_UNIT_ROWS;
 }
 
 uint32_t art_linear_group_input_bytes(const struct art_linear_plan *plan, uint32_t group_tokens)
@@ -118,12 +114,6 @@ uint32_t art_linear_scratch_bytes(const struct art_linear_plan *plan)
     const uint32_t totals = plan->engine->group == 0 ? 0 : align(plan->sums_bytes);
 
     return 2 * (align(plan->sums_bytes) + align(plan->input_bytes)) + totals;
-}
-
-bool linear_is_arranged(const struct art_engine_place *engine, uint32_t tokens)
-{
-    return (engine->flags & ART_ENGINE_UNSIGNED) != 0 ||
-           (engine->mode == ART_NEUREKA_3X3 && tokens > 1);
 }
 
 int32_t *linear_sums(const struct linear_call *call, const struct linear_unit *unit)
@@ -169,12 +159,16 @@ uint32_t linear_codes_offset(const struct linear_call *call, const struct linear
 {
     const struct art_engine_place *engine = call->plan->engine;
     const uint32_t length = linear_group_length(engine);
-    const uint32_t start = band_start(engine, unit->row);
-    const uint32_t rows = band_end(engine, start) - start;
 
+    if (unit->row == unit->page && unit->group == 0) {
+        return 0;
+    }
     if (engine->group == 0) {
         return (unit->row - unit->page) * linear_codes_bytes(engine, length);
     }
+    const uint32_t start = band_start(engine, unit->row);
+    const uint32_t rows = band_end(engine, start) - start;
+
     return (start - unit->page) * art_engine_row_bytes(engine) +
            unit->group * rows * linear_codes_bytes(engine, length) +
            (unit->row - start) * linear_codes_bytes(engine, linear_unit_length(engine, unit));
@@ -199,9 +193,19 @@ struct linear_unit linear_first_unit(const struct linear_call *call)
     return unit;
 }
 
+/* Most calls for one token have one unit. */
+static bool is_last(const struct linear_call *call, const struct linear_unit *unit)
+{
+    return unit->row + unit->rows == call->plan->engine->rows &&
+           unit->token + unit->tokens == call->tokens && unit->group + 1 == call->groups;
+}
+
 bool linear_next_unit(const struct linear_call *call, const struct linear_unit *unit,
                       struct linear_unit *next)
 {
+    if (is_last(call, unit)) {
+        return false;
+    }
     *next = *unit;
     next->number++;
     next->group++;
@@ -217,9 +221,6 @@ bool linear_next_unit(const struct linear_call *call, const struct linear_unit *
     next->row += unit->rows;
     if (rows_left(call, next->page, next->row) == 0) {
         next->page = next->row;
-    }
-    if (next->row == call->plan->engine->rows) {
-        return false;
     }
     set_rows(call, next);
     return true;

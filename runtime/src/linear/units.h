@@ -44,6 +44,21 @@ static inline uint32_t linear_channels(uint32_t length)
     return (length + LINEAR_TAPS - 1) / LINEAR_TAPS;
 }
 
+/* Whether a place has such an array. */
+static inline bool linear_has(const struct art_engine_place *place, enum art_engine_array array)
+{
+    switch (array) {
+    case ART_ENGINE_MINIMUMS:
+        return (place->flags & ART_ENGINE_HAS_MINIMUMS) != 0;
+    case ART_ENGINE_BIAS:
+        return (place->flags & ART_ENGINE_HAS_BIAS) != 0;
+    case ART_ENGINE_CORRECTIONS:
+        return (place->flags & ART_ENGINE_UNSIGNED) != 0;
+    default:
+        return true;
+    }
+}
+
 /* Columns of a group that is not the last. */
 static inline uint32_t linear_group_length(const struct art_engine_place *engine)
 {
@@ -57,6 +72,16 @@ static inline uint32_t linear_unit_length(const struct art_engine_place *engine,
     const uint32_t length = linear_group_length(engine);
 
     return linear_least(length, engine->depth - unit->group * length);
+}
+
+/* The codes of the unit's first token and group. */
+static inline const int8_t *linear_codes(const struct linear_call *call,
+                                         const struct linear_unit *unit)
+{
+    const struct art_engine_place *engine = call->plan->engine;
+
+    return call->src->codes + unit->token * engine->depth +
+           unit->group * linear_group_length(engine);
 }
 
 /* Bytes of a row's codes of so many columns. */
@@ -75,6 +100,12 @@ bool linear_next_unit(const struct linear_call *call, const struct linear_unit *
 /* Whether it is the first unit of its page. */
 bool linear_starts_page(const struct linear_call *call, const struct linear_unit *unit);
 
+/* From one buffer of sums to the other. */
+static inline uint32_t linear_sums_step(const struct art_linear_plan *plan)
+{
+    return (plan->sums_bytes + ART_ALIGN_BYTES - 1) / ART_ALIGN_BYTES * ART_ALIGN_BYTES;
+}
+
 /* Where a unit's sums lie. */
 int32_t *linear_sums(const struct linear_call *call, const struct linear_unit *unit);
 
@@ -85,9 +116,14 @@ float *linear_totals(const struct linear_call *call);
 int8_t *linear_inputs(const struct linear_call *call, const struct linear_unit *unit);
 
 /* Whether the engine reads the inputs of such a group from their buffer. */
-bool linear_is_arranged(const struct art_engine_place *engine, uint32_t tokens);
+static inline bool linear_is_arranged(const struct art_engine_place *engine, uint32_t tokens)
+{
+    return (engine->flags & ART_ENGINE_UNSIGNED) != 0 ||
+           (engine->mode == ART_NEUREKA_3X3 && tokens > 1);
+}
 
-/* Put a unit's inputs into their buffer if they are not there yet. Every core does a share. */
+/* Put the inputs of a unit that reads them from its buffer there, if they are not there yet. Every
+ * core does a share. */
 void linear_arrange(const struct art_team *team, const struct linear_call *call,
                     const struct linear_unit *unit);
 
@@ -98,6 +134,12 @@ uint32_t linear_submit(const struct linear_call *call, const struct linear_unit 
 /* Results of a unit's sums; its page lies at `page`, which is not read for resident codes. */
 void linear_finish(const struct art_team *team, const struct linear_call *call,
                    const struct linear_unit *unit, const struct art_place *page);
+
+/* Whether it is one token whose jobs the compiler has prepared. */
+bool linear_is_one_token(const struct linear_call *call);
+
+/* All units of such a call, and the cluster's part while the first one runs. */
+void linear_one_token(const struct art_team *team, const struct linear_call *call);
 
 /* The cluster's part: tile after tile. */
 void linear_tiles(const struct art_team *team, const struct linear_call *call);

@@ -34,8 +34,8 @@ static uint32_t config(const struct art_neureka_shape *shape)
            flag(shape, ART_NEUREKA_SIGNED, NEUREKA_SIGNED_BIT);
 }
 
-void art_neureka_job(const struct art_neureka_shape *shape, uint32_t weights, uint32_t inputs,
-                     uint32_t outputs, uint32_t registers[ART_NEUREKA_REGISTERS])
+void art_neureka_job(const struct art_neureka_shape *shape,
+                     uint32_t registers[ART_NEUREKA_REGISTERS])
 {
     const bool is_1x1 = shape->mode == ART_NEUREKA_1X1;
     const uint32_t words = is_1x1 ? 1 : shape->bits; /* of one output channel and input tile */
@@ -47,9 +47,6 @@ void art_neureka_job(const struct art_neureka_shape *shape, uint32_t weights, ui
     const struct cut rows = cut(shape->out_rows, NEUREKA_TILE_PIXELS);
     const struct cut cols = cut(shape->out_cols, NEUREKA_TILE_PIXELS);
 
-    registers[NEUREKA_WEIGHTS] = weights;
-    registers[NEUREKA_INPUT] = inputs;
-    registers[NEUREKA_OUTPUT] = outputs;
     registers[NEUREKA_SCALE] = 0;
     registers[NEUREKA_SHIFT] = 0;
     registers[NEUREKA_BIAS] = 0;

@@ -14,6 +14,7 @@ from aretusa.neureka.registers import Mode
 from aretusa.quantization.layout import PackedMatrix, pack_matrix
 from aretusa.quantization.schemes import QuantisedMatrix
 from aretusa.reference.linear import linear
+from aretusa.trace.layouts import EngineRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -155,14 +156,28 @@ class EnginePart:
             data += (-unsigned_input_correction(self.codes)).tobytes()
         return data
 
-    def place_words(self, memory: int, offset: int, home: int, channels: int) -> list[int]:
+    def rows_on_engine(self, depth: int) -> EngineRows:
+        """What the compiler knows of them."""
+        return EngineRows(
+            rows=self.rows,
+            depth=depth,
+            bits=self.bits,
+            is_1x1=self.mode is Mode.DENSE_1X1,
+            has_bias=self.has_bias,
+            is_unsigned=self.is_unsigned,
+        )
+
+    def place_words(
+        self, memory: int, offset: int, home: int, channels: int, prepared: tuple[int, int]
+    ) -> list[int]:
         """struct art_engine_place."""
         assert self.codes is not None
         flags = self.has_bias | self.is_unsigned << 1
         flags |= self.has_minimum << 2 | self.has_minimum << 3
         head = self.mode | self.bits << 8 | flags << 16 | memory << 24
         groups = self.group | self.band_rows << 16
-        return [head, groups, self.rows, self.codes.shape[1], offset, home, channels]
+        jobs = prepared[0] | prepared[1] << 16
+        return [head, groups, self.rows, self.codes.shape[1], offset, home, channels, jobs]
 
     def apply(self, codes: I8, scales: F32, residual: F32 | None) -> F32:
         """The results."""

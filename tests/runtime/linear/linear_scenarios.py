@@ -10,6 +10,7 @@ import numpy as np
 from kernel_cases import normal, random_rows
 from layer_weights import ClusterPart, EnginePart, aligned
 
+from aretusa.jobs.prepared import one_token_job
 from aretusa.quantization.layout import code_sums
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ JUNK: Final = 0xA5  # what memory holds where nothing was put
 NO_OFFSET: Final = 0xFFFF_FFFF
 BLOB_ALIGN: Final = 16
 SPAN_WORDS: Final = 2
-HEADER_WORDS: Final = 2 + 5 * SPAN_WORDS + 2 * 3 + 8 + SPAN_WORDS
+HEADER_WORDS: Final = 2 + 5 * SPAN_WORDS + 2 * 3 + 10 + SPAN_WORDS
+JOB_WORDS: Final = 25  # struct art_engine_job
+JOBS_MAX: Final = 64  # SCENARIO_JOBS_MAX
 
 
 class Memory(IntEnum):
@@ -139,6 +142,7 @@ class _Builder:
         self.rooms = {memory: _Room() for memory in Memory}
         self.matrices: list[list[int]] = []
         self.engines: list[list[int]] = []
+        self.jobs: list[list[int]] = []
         self.parts: dict[tuple[int, int], list[ClusterPart | EnginePart]] = {}
         self.ops: list[list[int]] = []
         self.calls: list[list[int]] = []
@@ -153,6 +157,7 @@ class _Builder:
         layers = [kind | row << 16 for kind, row in self.spec.layers]
         counts = [len(self.ops), len(layers), len(self.spec.tokens), self.spec.use]
         tables = [self.ops, [[word] for word in layers], self.matrices, self.engines, self.calls]
+        tables.append(self.jobs)
         return Scenario(
             name=self.spec.name,
             header=[*rings, *counts],
@@ -191,7 +196,7 @@ class _Builder:
             parts = self.parts.setdefault((index, row), [])
             if op.engine is not None:
                 engine = op.engine.filled(self.rng, op.depth)
-                self.engines.append(self._place_engine(engine, op.engine_memories[row]))
+                self.engines.append(self._place_engine(op, engine, op.engine_memories[row]))
                 parts.append(engine)
             if op.cluster is not None:
                 cluster = op.cluster.filled(self.rng, op.depth)
@@ -214,10 +219,26 @@ class _Builder:
             ]
         )
 
-    def _place_engine(self, part: EnginePart, memory: Memory) -> list[int]:
+    def _place_engine(self, op: OpSpec, part: EnginePart, memory: Memory) -> list[int]:
         offset = self.rooms[memory].put(part.words())
         home = memory if memory is Memory.L3 else Memory(self.rng.choice([Memory.L1, Memory.L2]))
-        return part.place_words(memory, offset, home, self.rooms[home].put(part.channels(), 4))
+        channels = self.rooms[home].put(part.channels(), 4)
+        return part.place_words(memory, offset, home, channels, self._prepare(op, part, memory))
+
+    def _prepare(self, op: OpSpec, part: EnginePart, memory: Memory) -> tuple[int, int]:
+        """Numbers of the jobs of one token, for about half of the parts that may have them."""
+        if memory is Memory.L3 or part.group or part.is_unsigned or len(self.engines) % 2:
+            return 0, 0
+        most = min(op.block_rows, part.rows)
+        rows = most if 4 * most <= op.sums_bytes else op.sums_bytes // 128 * 32
+        rest = part.rows % rows
+        numbers = []
+        for count in (rows, rest) if rest else (rows,):
+            job = one_token_job(part.rows_on_engine(op.depth), count)
+            self.jobs.append([count, *job.registers])
+            numbers.append(len(self.jobs))
+        assert len(self.jobs) <= JOBS_MAX
+        return numbers[0], numbers[1] if rest else 0
 
     def _run(self) -> int:
         """All calls; returns where the results start."""
@@ -283,6 +304,7 @@ def write_blob(scenarios: Sequence[Scenario]) -> tuple[bytearray, list[list[int]
             *(word for span in spans for word in span),
             *scenario.header[:-1],
             *table_offsets,
+            scenario.tables[-1].size // JOB_WORDS,
             *(scenario.results.start, scenario.results.stop - scenario.results.start),
         ]
         assert len(words) == HEADER_WORDS

@@ -4,7 +4,9 @@
 
 #include "aretusa/network.h"
 
-const struct art_network art_network = {.sram_weights_offset = 0x400000};
+static struct art_engine_job jobs[SCENARIO_JOBS_MAX];
+
+const struct art_network art_network = {.sram_weights_offset = 0x400000, .jobs = jobs};
 
 /* What core 0 made of the scenario for all. */
 static struct {
@@ -62,8 +64,13 @@ static void set_loads(const uint8_t *blob, const struct scenario *scenario)
 static void open(const uint8_t *blob, const struct scenario *scenario,
                  uint8_t *const memories[ART_MEMORY_COUNT])
 {
+    const struct art_engine_job *prepared = in_blob(blob, scenario->jobs);
+
     run.scenario = scenario;
     run.memories = memories;
+    for (uint32_t i = 0; i < scenario->job_count; i++) {
+        jobs[i] = prepared[i];
+    }
     set_loads(blob, scenario);
     for (uint32_t stream = 0; stream < ART_STREAM_COUNT; stream++) {
         run.plans[stream] = (struct art_stream_plan){
@@ -180,6 +187,7 @@ void run_scenario(const struct art_team *team, const uint8_t *blob, const struct
     if (team->core == 0) {
         open(blob, scenario, memories);
     }
+    art_platform_barrier(team);
     for (uint32_t pass = 0; pass < scenario->passes; pass++) {
         if (team->core == 0) {
             begin(scenario);

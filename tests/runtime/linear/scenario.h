@@ -10,7 +10,7 @@
 
 #define NO_OFFSET 0xFFFFFFFFu
 
-enum { SCENARIO_OPS_MAX = 16, SCENARIO_KINDS_MAX = 4 };
+enum { SCENARIO_OPS_MAX = 16, SCENARIO_KINDS_MAX = 4, SCENARIO_JOBS_MAX = 64 };
 
 /* How the streams are used. */
 enum scenario_use {
@@ -66,6 +66,8 @@ struct scenario {
     uint32_t matrices;
     uint32_t engines;
     uint32_t calls;
+    uint32_t jobs; /* struct art_engine_job */
+    uint32_t job_count;
     struct scenario_span results; /* in L2 */
 };
 

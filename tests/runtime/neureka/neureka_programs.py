@@ -114,8 +114,8 @@ class HostLibrary:
     def registers(self, shape: JobShape, addresses: tuple[int, int, int]) -> NDArray[np.uint32]:
         """The image that the C builder makes."""
         image = np.full(24, 0xDEAD, np.uint32)
-        words = [ctypes.c_uint32(address) for address in addresses]
-        self._job(ctypes.byref(Shape.of(shape)), *words, ctypes.c_void_p(image.ctypes.data))
+        image[: len(addresses)] = addresses
+        self._job(ctypes.byref(Shape.of(shape)), ctypes.c_void_p(image.ctypes.data))
         return image
 
     def run(

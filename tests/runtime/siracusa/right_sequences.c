@@ -139,7 +139,10 @@ static void make_job(uint32_t job, uint32_t *registers)
     };
     const uint32_t weights = job % 2 == 0 ? 64 * job : ART_SRAM_BASE - ART_MRAM_BASE + 32 * job;
 
-    art_neureka_job(&shape, weights, 4096 + 16 * job, 8192 + 4 * OUT * job, registers);
+    art_neureka_job(&shape, registers);
+    registers[NEUREKA_WEIGHTS] = weights;
+    registers[NEUREKA_INPUT] = 4096 + 16 * job;
+    registers[NEUREKA_OUTPUT] = 8192 + 4 * OUT * job;
 }
 
 static void expect_job(const uint32_t *registers)

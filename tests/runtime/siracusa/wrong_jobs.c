@@ -27,7 +27,10 @@ static void make_job(uint32_t *registers)
         .out_pixel_bytes = 128,
     };
 
-    art_neureka_job(&shape, 0, 0, 256, registers);
+    art_neureka_job(&shape, registers);
+    registers[NEUREKA_WEIGHTS] = 0;
+    registers[NEUREKA_INPUT] = 0;
+    registers[NEUREKA_OUTPUT] = 256;
 }
 
 static void give_job(const uint32_t *registers)

@@ -61,47 +61,59 @@ static const struct art_matrix_place model_embed_tokens_weight[] = {
 };
 
 /* Rows that run on N-EUREKA, a line for each layer: mode, bits, flags, memory, group, rows of a
- * band, rows, depth, offset of the codes, place of the numbers per row. */
+ * band, rows, depth, offset of the codes, place of the numbers per row, prepared jobs. */
 /* clang-format off */
 static const struct art_engine_place lm_head_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 280, 64, 0x1f9a0u, {ART_MEMORY_MRAM, 0x23fa0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 280, 64, 0x1f9a0u, {ART_MEMORY_MRAM, 0x23fa0u}, 3, 5},
 };
 
 static const struct art_engine_place self_attn_q_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x4ba0u, {ART_MEMORY_MRAM, 0x5ba0u}},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x122a0u, {ART_MEMORY_MRAM, 0x132a0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x4ba0u, {ART_MEMORY_MRAM, 0x5ba0u}, 1, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x122a0u, {ART_MEMORY_MRAM, 0x132a0u}, 1, 0},
 };
 
 static const struct art_engine_place self_attn_k_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x5ca0u, {ART_MEMORY_MRAM, 0x7ca0u}},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x133a0u, {ART_MEMORY_MRAM, 0x153a0u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x5ca0u, {ART_MEMORY_MRAM, 0x7ca0u}, 2, 0},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x133a0u, {ART_MEMORY_MRAM, 0x153a0u}, 2, 0},
 };
 
 static const struct art_engine_place self_attn_v_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x7d20u, {ART_MEMORY_MRAM, 0x9d20u}},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x15420u, {ART_MEMORY_MRAM, 0x17420u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x7d20u, {ART_MEMORY_MRAM, 0x9d20u}, 2, 0},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x15420u, {ART_MEMORY_MRAM, 0x17420u}, 2, 0},
 };
 
 static const struct art_engine_place self_attn_o_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x9da0u, {ART_MEMORY_MRAM, 0xada0u}},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x174a0u, {ART_MEMORY_MRAM, 0x184a0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x9da0u, {ART_MEMORY_MRAM, 0xada0u}, 1, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x174a0u, {ART_MEMORY_MRAM, 0x184a0u}, 1, 0},
 };
 
 static const struct art_engine_place mlp_gate_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0xaea0u, {ART_MEMORY_MRAM, 0xc6a0u}},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x185a0u, {ART_MEMORY_MRAM, 0x19da0u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0xaea0u, {ART_MEMORY_MRAM, 0xc6a0u}, 3, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x185a0u, {ART_MEMORY_MRAM, 0x19da0u}, 3, 0},
 };
 
 static const struct art_engine_place mlp_up_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0xc820u, {ART_MEMORY_MRAM, 0xe020u}},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x19f20u, {ART_MEMORY_MRAM, 0x1b720u}},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0xc820u, {ART_MEMORY_MRAM, 0xe020u}, 3, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x19f20u, {ART_MEMORY_MRAM, 0x1b720u}, 3, 0},
 };
 
 static const struct art_engine_place mlp_down_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0xe1a0u, {ART_MEMORY_MRAM, 0x121a0u}},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0x1b8a0u, {ART_MEMORY_MRAM, 0x1f8a0u}},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0xe1a0u, {ART_MEMORY_MRAM, 0x121a0u}, 4, 0},
+    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0x1b8a0u, {ART_MEMORY_MRAM, 0x1f8a0u}, 4, 0},
 };
 
+/* clang-format on */
+
+/* Registers of N-EUREKA for jobs of one token: rows, then the 24 registers of which core 0 fills in
+ * the first three. */
+/* clang-format off */
+static struct art_engine_job prepared_jobs[] = {
+    {64, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x40u, 0x40u, 0x0u, 0x20u, 0x100u, 0x100u, 0x20u, 0x40u, 0x0u, 0x200020u, 0x10001u, 0x10001u, 0x20002u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08647u}},
+    {32, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x8u, 0x18u, 0x0u, 0x20u, 0x80u, 0x80u, 0x20u, 0x100u, 0x0u, 0x200008u, 0x10001u, 0x30003u, 0x10001u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08607u}},
+    {96, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x40u, 0x40u, 0x0u, 0x20u, 0x180u, 0x180u, 0x20u, 0x40u, 0x0u, 0x200020u, 0x10001u, 0x10001u, 0x30002u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08647u}},
+    {64, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0xbu, 0x21u, 0x0u, 0x20u, 0x100u, 0x100u, 0x20u, 0x100u, 0x0u, 0x20000bu, 0x10001u, 0x30003u, 0x20001u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08607u}},
+    {88, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x40u, 0x40u, 0x0u, 0x20u, 0x160u, 0x160u, 0x20u, 0x40u, 0x0u, 0x180020u, 0x10001u, 0x10001u, 0x30002u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08647u}},
+};
 /* clang-format on */
 
 static const struct art_place model_norm_weight[] = {
@@ -596,5 +608,6 @@ const struct art_network art_network = {
     .stop_token_count = sizeof(stop_tokens) / sizeof(stop_tokens[0]),
     .stop_tokens = stop_tokens,
     .sram_weights_offset = 0x400000u,
+    .jobs = prepared_jobs,
     .kernel_count = NETWORK_PROFILE_ROWS,
 };
