@@ -215,7 +215,7 @@ class Decomposer:
 def decomposed(weight: Tensor, moment: Tensor | None, bits: int | None) -> dict[str, Tensor]:
     """Tensors of the parts of a matrix [rows, depth]; `moment` is E[x x^T] of its inputs."""
     whole = decompose(weight) if moment is None else decompose_for_inputs(weight, moment)
-    plain = whole.values.clone() if moment is None else torch.linalg.svdvals(weight.double())
+    plain = whole.values.clone() if moment is None else decompose(weight).values
     kept = whole.truncated(max(1, Size(*weight.shape).largest_rank))
     parts = {"inner": kept.inner, "outer": kept.outer, "values": whole.values, "weights": plain}
     if bits is not None:

@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from aretusa_compress.solvers.gptq import GptqOptions, output_error, quantise
-from aretusa_compress.solvers.low_rank import truncate, truncate_for_inputs
+from aretusa_compress.solvers.low_rank import (
+    decompose,
+    decompose_for_inputs,
+    truncate,
+    truncate_for_inputs,
+)
 
 
 def a_layer(rows: int, depth: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -69,3 +74,24 @@ def test_a_branch_takes_back_part_of_what_rounding_lost(bits: int) -> None:
     branch = truncate_for_inputs(weight - rounded, moment, 6).expand().to(torch.float64)
     before = float(output_error(weight, rounded, moment).sum())
     assert float(output_error(weight, rounded + branch, moment).sum()) < 0.8 * before
+
+
+@pytest.mark.parametrize("shape", [(6, 40), (40, 6), (24, 24)])
+def test_singular_values_are_those_of_the_library(shape: tuple[int, int]) -> None:
+    weight, moment = a_layer(*shape)
+    root = np.linalg.cholesky(moment.numpy())
+    for found, seen in (
+        (decompose(weight), weight.numpy()),
+        (decompose_for_inputs(weight, moment), weight.numpy() @ root),
+    ):
+        expected = np.linalg.svd(seen, compute_uv=False)
+        assert np.allclose(found.values.numpy(), expected, rtol=1e-5, atol=5e-5 * expected[0])
+
+
+def test_a_matrix_of_less_than_full_rank_stays_finite() -> None:
+    weight, moment = a_layer(9, 6)
+    thin = weight[:, :2] @ weight[:2, :]
+    for matrix in (thin, thin.T @ thin, torch.zeros_like(thin)):
+        for found in (decompose(matrix), decompose_for_inputs(matrix, moment)):
+            product = found.truncated(min(matrix.shape)).expand().to(torch.float64)
+            assert torch.allclose(product, matrix, atol=1e-4 * max(1.0, float(matrix.abs().max())))
