@@ -50,10 +50,22 @@ def decompose_for_inputs(matrix: Tensor, second_moment: Tensor) -> Decomposition
     is EoRA (arXiv 2410.21271); used on the weight itself it is whitened SVD (SVD-LLM, arXiv
     2403.07378). Directions without power are kept at the level of rounding noise.
     """
-    moment = second_moment.to(torch.float64)
+    return _decomposed(matrix.to(torch.float64), _root(second_moment.to(torch.float64)))
+
+
+def _root(moment: Tensor) -> Tensor:
+    """Lower triangular L with L L^T = moment, but for what is noise beside its largest power.
+
+    Sums in binary32 may leave powers below zero by more than that: then the root is one of the
+    eigenvalues, none of them below the noise, made triangular.
+    """
     floor = max(float(moment.diagonal().max()), 1e-30) * _NOISE
     lifted = moment + torch.diag(moment.new_full((len(moment),), floor))
-    return _decomposed(matrix.to(torch.float64), torch.linalg.cholesky(lifted))
+    found, failed_at = torch.linalg.cholesky_ex(lifted)
+    if not int(failed_at):
+        return found
+    powers, axes = torch.linalg.eigh(moment)
+    return torch.linalg.qr((axes * powers.clamp_min(floor).sqrt()).T).R.T
 
 
 def truncate(matrix: Tensor, rank: int) -> Factors:

@@ -67,6 +67,16 @@ def test_inputs_without_power_do_not_blow_up_the_factors() -> None:
     assert float(factors.expand().abs().max()) < 1e4
 
 
+@pytest.mark.parametrize("shape", [(8, 10), (10, 8)])
+def test_powers_below_zero_are_noise(shape: tuple[int, int]) -> None:
+    weight, moment = a_layer(*shape)
+    powers, axes = torch.linalg.eigh(moment)
+    powers[0] = -1e-7 * powers[-1]  # as sums in binary32 leave them
+    bent = axes * powers @ axes.T
+    factors = truncate_for_inputs(weight, bent, 8)
+    assert torch.allclose(factors.expand().to(torch.float64), weight, atol=1e-3)
+
+
 @pytest.mark.parametrize("bits", [2, 3, 4])
 def test_a_branch_takes_back_part_of_what_rounding_lost(bits: int) -> None:
     weight, moment = a_layer(24, 40)
