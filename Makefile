@@ -188,6 +188,11 @@ test: setup browser smollm2 lint types test-compress ## Everything, in QEMU too:
 test-compress: $(INSTALLED_COMPRESS) ## The tests of compression, on tiny models on the CPU
 	@$(PY_COMPRESS) -m pytest --numprocesses 2 --dist worksteal tests/compress
 
+.PHONY: test-tasks
+test-tasks: $(INSTALLED_COMPRESS) ## The tests of tasks of lm-eval; installs it into .venv-compress (350 MB)
+	@$(PIP_COMPRESS) '.[lm-eval]'
+	@$(PY_COMPRESS) -m pytest tests/compress/evaluation/test_harness.py
+
 C_FILES = $(shell find runtime tests -name '*.[ch]')
 
 .PHONY: lint

@@ -30,6 +30,7 @@ VIRTUAL_PLATFORM: Final = "gvsoc"
 # Modules that a marker needs. They are no part of the core, so that a missing one skips in CI too.
 MODULES: Final = {
     "torch": ("torch", "transformers"),
+    "lm_eval": ("lm_eval",),
 }
 
 settings.register_profile("fast", max_examples=50, derandomize=True, deadline=None, print_blob=True)

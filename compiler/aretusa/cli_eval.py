@@ -50,6 +50,16 @@ TableOption = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--table", help="Directory for a table of all stages; SUBJECT is a compression."),
 ]
+Tasks = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="Tasks of lm-eval, with commas between them (extra lm-eval)."),
+]
+TaskDir = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="Folder with YAML files of further tasks; what they name is run."),
+]
+FewShot = Annotated[OptionalInt, typer.Option(min=0, help="Examples before each; as tasks say.")]
+Limit = Annotated[OptionalInt, typer.Option(min=1, help="Documents of each task; all.")]
 Windows = Annotated[OptionalInt, typer.Option(min=1, help="Of each text; all.")]
 BookOption = Annotated[
     Optional[str],  # noqa: UP045
@@ -67,6 +77,10 @@ def eval_command(
     book: BookOption = None,
     samples: Annotated[int, typer.Option(min=1, help="Most questions of each book.")] = 1200,
     answer_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 50,
+    tasks: Tasks = None,
+    task_dir: TaskDir = None,
+    few_shot: FewShot = None,
+    limit: Limit = None,
     table: TableOption = None,
     bits: Bits = None,
     context: Annotated[OptionalInt, typer.Option(help="Of the chip's program in a table.")] = None,
@@ -74,7 +88,7 @@ def eval_command(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Judge how well a checkpoint or a build predicts text and answers questions.
+    """Judge how well a checkpoint or a build predicts text, answers questions, solves tasks.
 
     Example: aretusa eval build/tiny-orator --text examples/models/tiny-orator/heldout.txt
     """
@@ -87,16 +101,20 @@ def eval_command(
         books=_books(book),
         samples=samples,
         answer_tokens=answer_tokens,
+        tasks=_names(tasks),
+        task_folder=task_dir,
+        few_shot=few_shot,
+        limit=limit,
     )
     if table is not None:
         compile_options = CompileOptions(bits=bits, context=context)
         _table(subject, table, options, compile_options, show=(as_json, quiet))
         return
-    if not options.texts and questions is None:
+    if not options.texts and questions is None and not options.tasks:
         raise UsageError(
             "E0003",
             "there is nothing to judge by",
-            fix=f"Give --text FILE, --questions {QUIZ}, or both",
+            fix=f"Give --text FILE, --questions {QUIZ} or --tasks NAMES, or several of them",
         )
     try:
         result = _evaluated(subject, against, options, is_quiet=quiet or as_json)
@@ -138,7 +156,7 @@ def _table(
     def accuracy(checkpoint: Path) -> dict[str, float]:
         if options.questions is None:
             return {}
-        result = _evaluated(checkpoint, None, replace(options, texts=()), is_quiet=True)
+        result = _evaluated(checkpoint, None, replace(options, texts=(), tasks=()), is_quiet=True)
         return {answer.book: answer.accuracy for answer in result.answers}
 
     try:
@@ -182,6 +200,18 @@ def print_evaluation(result: EvaluationResult, console: Console) -> None:
                 f"{answer.answer_nats:.3f}",
             )
         console.print(table)
+    if result.tasks:
+        table = Table("task", "metric", "value", "standard error", "asked", "few-shot")
+        for task in result.tasks:
+            table.add_row(
+                task.task,
+                task.metric if task.filter == "none" else f"{task.metric}, {task.filter}",
+                f"{task.value:.4f}",
+                "" if task.standard_error is None else f"{task.standard_error:.4f}",
+                f"{task.asked:,}",
+                str(task.few_shot),
+            )
+        console.print(table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +230,10 @@ def _open(path: Path) -> _Opened:
 
     subject = open_subject(path)
     return _Opened(subject, "float", subject.device)
+
+
+def _names(tasks: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (tasks or "").split(",") if name.strip())
 
 
 def _books(book: str | None) -> tuple[Book, ...]:

@@ -8,7 +8,17 @@ from sources import Module, imported, modules
 
 PACKAGE: Final = "aretusa_compress"
 # Folders that hold one kind of stage each: options.py says what may be chosen, stage.py does it.
-STAGES: Final = {"depth", "width", "lora", "gptq", "eora", "svd", "sensitivity", "calr"}
+STAGES: Final = {
+    "awq",
+    "calr",
+    "depth",
+    "eora",
+    "gptq",
+    "lora",
+    "sensitivity",
+    "svd",
+    "width",
+}
 # What the command reads before any work must load fast: no torch, nor what brings it.
 HEAVY: Final = {"torch", "transformers", "peft", "gptqmodel", "datasets", "accelerate"}
 # Below the stages: these know none of them, but for options.

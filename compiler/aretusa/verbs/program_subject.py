@@ -43,6 +43,12 @@ class ProgramSubject:
         """Positions of the KV cache."""
         return self.program.manifest.options.context
 
+    @property
+    def start(self) -> int:
+        """What the tokenizer puts before every text, or the least token that ends a text."""
+        before = self.program.tokenizer.bos_ids
+        return before[0] if before else min(self.program.manifest.model.stop_tokens, default=0)
+
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text without a token at its start."""
         ids: list[int] = []

@@ -9,10 +9,9 @@ from safetensors.torch import save_file
 
 from aretusa_compress.awq.blocks import scale_blocks
 from aretusa_compress.awq.options import Store
-from aretusa_compress.gptq.stage import coded_tensors
 from aretusa_compress.model.guard import WEIGHTS
 from aretusa_compress.model.load import OWN_KEY, load_model
-from aretusa_compress.model.save import save_model
+from aretusa_compress.model.save import coded_tensors, save_model
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
 

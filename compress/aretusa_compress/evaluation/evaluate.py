@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from aretusa_compress.errors import UsageError
+from aretusa_compress.errors import ToolchainError, UsageError
 from aretusa_compress.evaluation.answering import ANSWER_TOKENS, ask
 from aretusa_compress.evaluation.perplexity import WINDOW_TOKENS, cut_windows, judge_text
 from aretusa_compress.evaluation.questions import load_questions
-from aretusa_compress.evaluation.results import AnswerResult, EvaluationResult, TextResult
+from aretusa_compress.evaluation.results import (
+    AnswerResult,
+    EvaluationResult,
+    TaskResult,
+    TextResult,
+)
 from aretusa_compress.texts.options import HubText, Source
 from aretusa_compress.texts.sources import read_text
 
@@ -35,6 +43,10 @@ class EvaluationOptions:
     books: tuple[Book, ...] = ("closed", "open")
     samples: int | None = 1200
     answer_tokens: int = ANSWER_TOKENS
+    tasks: tuple[str, ...] = ()  # of lm-eval
+    task_folder: Path | None = None  # with files of further ones
+    few_shot: int | None = None  # None: as each task says
+    limit: int | None = None  # documents of each task; None: all
 
 
 def evaluate(
@@ -46,9 +58,10 @@ def evaluate(
     other: Subject | None = None,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> EvaluationResult:
-    """Judge the texts, then the questions; `progress` gets what, how far, of how much.
+    """Judge texts, then questions, then tasks; `progress` gets what, how far, of how much.
 
-    Raises UsageError or ModelError for texts and questions that cannot be used.
+    Raises UsageError or ModelError for texts and questions that cannot be used, ToolchainError
+    E0721 for tasks without lm-eval.
     """
     texts = [_judge(subject, text, options, other, progress) for text in options.texts]
     answers = [_ask(subject, book, options, progress) for book in _books(options)]
@@ -59,6 +72,34 @@ def evaluate(
         device=device,
         texts=texts,
         answers=answers,
+        tasks=_tasks(subject, options, progress),
+    )
+
+
+def _tasks(
+    subject: Subject, options: EvaluationOptions, progress: Callable[[str, int, int], None]
+) -> list[TaskResult]:
+    if not options.tasks:
+        return []
+    if find_spec("lm_eval") is None:
+        raise ToolchainError(
+            "E0721",
+            "tasks need lm-eval",
+            why="not installed; texts and questions do without",
+            fix="pip install 'aretusa[lm-eval]'",
+        )
+    # The command has bars of its own, and coded errors.
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    from aretusa_compress.evaluation.harness import run_tasks  # noqa: PLC0415 - an extra
+
+    return run_tasks(
+        subject,
+        options.tasks,
+        folder=options.task_folder,
+        few_shot=options.few_shot,
+        limit=options.limit,
+        progress=progress,
     )
 
 

@@ -44,6 +44,19 @@ class AnswerResult(Record):
     answer_nats: float = Field(description="negative log-likelihood per token of the usual answer")
 
 
+class TaskResult(Record):
+    """One number of a task of lm-eval."""
+
+    task: str = Field(description="as lm-eval names it")
+    metric: str = Field(description="such as acc, acc_norm, word_perplexity")
+    filter: str = Field(description="what answers went through before they were judged")
+    value: float = Field(description="of the metric")
+    standard_error: float | None = Field(description="of the value; null where there is none")
+    asked: Count = Field(description="documents")
+    few_shot: Count = Field(description="examples before each question")
+    version: str = Field(description="of the task")
+
+
 class EvaluationResult(Record):
     """Quality of one subject."""
 
@@ -55,3 +68,4 @@ class EvaluationResult(Record):
     device: str = Field(description="what computed it")
     texts: list[TextResult] = Field(description="in the order asked for")
     answers: list[AnswerResult] = Field(description="closed, then open book")
+    tasks: list[TaskResult] = Field(default=[], description="of lm-eval, in the order asked for")

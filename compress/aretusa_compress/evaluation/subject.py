@@ -24,6 +24,11 @@ class Subject(Protocol):
         """Most positions of one sequence."""
         ...
 
+    @property
+    def start(self) -> int:
+        """The token that stands before a text with nothing before it."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text; no token is added at its start."""
         ...

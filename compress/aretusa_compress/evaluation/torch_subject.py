@@ -35,6 +35,12 @@ class TorchSubject:
         """Positions that the configuration allows."""
         return int(self.model.config.max_position_embeddings)
 
+    @property
+    def start(self) -> int:
+        """What the tokenizer puts before every text, or the least token that ends a text."""
+        before = self.tokenizer.encode("", add_special_tokens=True)
+        return int(before[0]) if before else min(self._ends, default=0)
+
     def encode(self, text: str) -> list[int]:
         """Token ids without special tokens."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
@@ -45,9 +51,13 @@ class TorchSubject:
 
     def is_end(self, token: int) -> bool:
         """Whether generation config or tokenizer name this token as the end."""
+        return token in self._ends
+
+    @property
+    def _ends(self) -> set[int]:
         ends = self.model.generation_config.eos_token_id
         known = ends if isinstance(ends, list) else [ends]
-        return token in (*known, self.tokenizer.eos_token_id)
+        return {int(end) for end in (*known, self.tokenizer.eos_token_id) if end is not None}
 
     @torch.inference_mode()
     def logits(self, tokens: Sequence[int]) -> Iterator[NDArray[np.float32]]:

@@ -11,16 +11,13 @@ from aretusa_compress.gptq.channels import code_blocks
 from aretusa_compress.gptq.library import Grouping, Machine, quantise_with_library
 from aretusa_compress.gptq.options import GptqOptions, Solver
 from aretusa_compress.gptq.tidy import tidy_library_output
-from aretusa_compress.model.forms import CODES, SCALES
 from aretusa_compress.model.guard import WEIGHTS
 from aretusa_compress.model.load import OWN_KEY, load_model
-from aretusa_compress.model.save import copy_companions, save_model, stored_tensors
+from aretusa_compress.model.save import coded_tensors, copy_companions, save_model
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
 
 if TYPE_CHECKING:
-    from aretusa_compress.model.loaded import Model
-    from aretusa_compress.solvers.grid import Codes
     from aretusa_compress.texts.options import DataOptions
 
 _FLOAT64_BYTES = 8
@@ -51,16 +48,6 @@ def _channels(context: StageContext, options: GptqOptions, windows: torch.Tensor
     save_model(model, context.source, context.output, {"bits": bits})
     save_file(coded_tensors(model, codes), context.output / WEIGHTS, metadata={"format": "pt"})
     return {"bits": _counts(bits)}
-
-
-def coded_tensors(model: Model, codes: dict[str, Codes]) -> dict[str, torch.Tensor]:
-    """The tensors of the checkpoint, with codes and scales in the place of weights."""
-    tensors = stored_tensors(model)
-    for name, found in codes.items():
-        del tensors[f"{name}.weight"]
-        tensors[f"{name}{CODES}"] = found.codes.contiguous()
-        tensors[f"{name}{SCALES}"] = found.scales.contiguous()
-    return {name: tensors[name] for name in sorted(tensors)}
 
 
 def _counts(bits: dict[str, int]) -> dict[str, int]:

@@ -14,11 +14,13 @@ from aretusa_compress.model.guard import CONFIG, WEIGHTS
 from aretusa_compress.model.load import OWN_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
 
     from aretusa_compress.model.loaded import Model
+    from aretusa_compress.solvers.grid import Codes
 
 VERSION: Final = 1  # of what config.json says under "aretusa"
 
@@ -71,6 +73,16 @@ def stored_tensors(model: Model) -> dict[str, Tensor]:
         elif owners[place[int(found[2])]] == int(found[2]):
             tensors[f"{found[1]}.{place[int(found[2])]}.{found[3]}"] = value
     return {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+
+
+def coded_tensors(model: Model, codes: Mapping[str, Codes]) -> dict[str, Tensor]:
+    """The tensors of the checkpoint, with codes and scales in the place of weights."""
+    tensors = stored_tensors(model)
+    for name, found in codes.items():
+        del tensors[f"{name}.weight"]
+        tensors[f"{name}{forms.CODES}"] = found.codes.contiguous()
+        tensors[f"{name}{forms.SCALES}"] = found.scales.contiguous()
+    return {name: tensors[name] for name in sorted(tensors)}
 
 
 def copy_companions(source: Path, output: Path) -> None:

@@ -194,5 +194,5 @@ def _small_setting(preset: Preset) -> dict[str, Any]:
 
 
 def _samples(stages: list[dict[str, Any]]) -> int:
-    """Calibration windows: second moments of inputs need more of them than norms do."""
-    return 16 if any({"gptq", "awq"} & stage.keys() for stage in stages) else 8
+    """Calibration windows: second moments and the order of blocks need more of them than norms."""
+    return 16 if any({"gptq", "awq", "depth"} & stage.keys() for stage in stages) else 8

@@ -25,6 +25,8 @@ class ScriptedSubject:
     answers: dict[str, str] = field(default_factory=dict)
     name: str = "scripted"
 
+    start: int = ord("@")
+
     def encode(self, text: str) -> list[int]:
         return [ord(character) for character in text]
 
