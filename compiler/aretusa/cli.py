@@ -18,6 +18,7 @@ from aretusa.cli_options import (
     Debug,
     EngineChoice,
     Json,
+    KvBits,
     Model,
     Policy,
     Quiet,
@@ -33,7 +34,7 @@ from aretusa.execution.firmware import Platform, build_firmware
 from aretusa.failures import report_failure
 from aretusa.ir.text import print_graph
 from aretusa.manifest import read_manifest
-from aretusa.options import DEFAULT_WEIGHTS, CompileOptions
+from aretusa.options import DEFAULT_KV_BITS, DEFAULT_WEIGHTS, CompileOptions
 from aretusa.passes.pipeline import LOWERING
 from aretusa.tokenizer.chat import SMOLLM2_SYSTEM
 from aretusa.verbs.doctor import examine_machine
@@ -105,6 +106,7 @@ def compile_command(
         Optional[int],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option(help="Most tokens of one prefill step; what the planner finds best."),
     ] = None,
+    kv_bits: KvBits = DEFAULT_KV_BITS,
     target: Annotated[str, typer.Option(help="Built-in target or a target file.")] = "siracusa",
     platform: Annotated[
         Optional[Platform],  # noqa: UP045 - typer reads the annotation at run time
@@ -132,6 +134,7 @@ def compile_command(
         engine=engine.engine,
         context=context,
         chunk=chunk,
+        kv_bits=kv_bits,
         target=target,
     )
 

@@ -26,6 +26,10 @@ Bits = Annotated[
     Optional[int],  # noqa: UP045 - typer reads the annotation at run time
     typer.Option(help="Bits per weight, 2 to 8, one scale per row: short for --weights wN."),
 ]
+KvBits = Annotated[
+    str,
+    typer.Option(help="Bits of cached keys and values: 8, 4, or 8:4 for keys and values apart."),
+]
 Policy = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(help="TOML file whose rules give schemes to weights by name."),

@@ -8,9 +8,9 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
-from aretusa.cli_options import Adapter, Bits, Debug, EngineChoice, Json, Policy
+from aretusa.cli_options import Adapter, Bits, Debug, EngineChoice, Json, KvBits, Policy
 from aretusa.errors import ExitCode
-from aretusa.options import DEFAULT_WEIGHTS, CompileOptions
+from aretusa.options import DEFAULT_KV_BITS, DEFAULT_WEIGHTS, CompileOptions
 from aretusa.ui_plan import print_plan
 from aretusa.verbs.plan import PlanRequest, plan_model
 
@@ -49,6 +49,7 @@ def plan_command(
         Optional[int],  # noqa: UP045
         typer.Option(help="Most tokens of one prefill step; what the planner finds best."),
     ] = None,
+    kv_bits: KvBits = DEFAULT_KV_BITS,
     target: Annotated[str, typer.Option(help="Built-in target or a target file.")] = "siracusa",
     as_json: Json = False,
     debug: Debug = False,
@@ -67,6 +68,7 @@ def plan_command(
         engine=engine.engine,
         context=context,
         chunk=chunk,
+        kv_bits=kv_bits,
         target=target,
     )
     request = PlanRequest(options=options, prefill_tokens=prefill, decode_tokens=decode)

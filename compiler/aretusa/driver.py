@@ -123,6 +123,7 @@ def _read_inputs(model: Path, options: CompileOptions) -> _Inputs:
         engine=options.engine_name,
         context=options.context_for(checkpoint.config.max_positions),
         chunk=options.chunk or 0,
+        kv_bits=str(options.cache_bits),
         target=target.name,
     )
     input_hash = hash_of_inputs(
@@ -156,7 +157,7 @@ def _decide(inputs: _Inputs, options: CompileOptions, observe: Observer | None) 
     graph = llama_graph(
         checkpoint.config, checkpoint.structure, name=checkpoint.name, chunk_max=1, context=context
     )
-    graph = lowered(declare_quantised(graph, weights), observe)
+    graph = lowered(declare_quantised(graph, weights), options.cache_bits, observe)
     plan = make_plan(
         plan_request(graph, inputs.target, options, tokenizer_bytes=len(inputs.tokenizer_image))
     )

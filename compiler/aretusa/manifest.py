@@ -54,6 +54,7 @@ class OptionsRecord(Record):
     engine: str
     context: int
     chunk: int
+    kv_bits: str = "8"
     target: str
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aretusa.errors import UsageError
+from aretusa.quantization.cache_bits import CacheBits
 from aretusa.quantization.policy import Policy, read_policy
 from aretusa.quantization.schemes import SCHEMES, Scheme
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 CONTEXT_MAX: Final = 4096  # 4096 * 4095 * 127 < 2**31: attention's integer sums stay exact
 DEFAULT_CONTEXT: Final = 512
 DEFAULT_WEIGHTS: Final = "w8"
+DEFAULT_KV_BITS: Final = "8"
 BITS: Final = range(2, 9)  # widths of a code
 MOST_CHUNK: Final = 32  # tokens of a step that the planner tries by itself
 AUTO: Final = "auto"  # the planner chooses the engine of each layer
@@ -29,8 +31,8 @@ class CompileOptions:
     `bits` is short for the scheme of so many bits with one scale per row. `policy` is a file whose
     rules name schemes for single weights. With `requantise` the checkpoint's codes are turned into
     real weights first. The planner chooses the engine of each layer where `engine` is None, and
-    where `chunk` is None the tokens of a step. `adapter` is a directory with low-rank branches, as
-    peft writes it.
+    where `chunk` is None the tokens of a step. `kv_bits` is text for CacheBits. `adapter` is a
+    directory with low-rank branches, as peft writes it.
     """
 
     weights: str = DEFAULT_WEIGHTS
@@ -41,10 +43,12 @@ class CompileOptions:
     engine: Engine | None = None
     context: int | None = None
     chunk: int | None = None
+    kv_bits: str = DEFAULT_KV_BITS
     target: str = "siracusa"
 
     def __post_init__(self) -> None:
         self._check_scheme()
+        CacheBits.parse(self.kv_bits)
         if self.chunk is not None and not 1 <= self.chunk <= 256:
             raise UsageError(
                 "E0003",
@@ -90,6 +94,11 @@ class CompileOptions:
     def scheme(self) -> Scheme:
         """The scheme of the layers' real weights, unless a rule of the policy says otherwise."""
         return SCHEMES[self.weights] if self.bits is None else Scheme(self.bits)
+
+    @property
+    def cache_bits(self) -> CacheBits:
+        """Widths of cached keys and values."""
+        return CacheBits.parse(self.kv_bits)
 
     def read_policy(self) -> Policy:
         """The rules of the policy file; none without a file."""

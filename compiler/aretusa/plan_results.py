@@ -38,6 +38,9 @@ class PlanOptions(Record):
     weights: str = Field(description="scheme or policy of the weights, in words")
     context: Count = Field(description="positions of the KV cache")
     chunk: Count = Field(description="most tokens of one prefill step")
+    kv_bits: str = Field(
+        default="8", description="of cached keys and values, or keys:values where they differ"
+    )
     prefill_tokens: Count = Field(
         description="tokens of the prompt in that mix, and in the cycles of prefill"
     )

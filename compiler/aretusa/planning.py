@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aretusa.passes.pipeline import LOWERING, run_passes
 from aretusa.plan.goal import Goal
 from aretusa.plan.make import Request
+from aretusa.quantization.cache_bits import declare_caches
 from aretusa.quantization.overflow import check_accumulators
 from aretusa.tokenizer.image import encode_scratch_bytes
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from aretusa.ir.graph import Graph
     from aretusa.options import CompileOptions
     from aretusa.passes.pipeline import Observer
+    from aretusa.quantization.cache_bits import CacheBits
     from aretusa.target.description import Target
 
 PROMPT_BYTES_PER_POSITION: Final = (
@@ -22,10 +24,10 @@ PROMPT_BYTES_PER_POSITION: Final = (
 SESSION_BYTES: Final = 512  # ART_SESSION_BYTES of runtime/include/aretusa/generate.h
 
 
-def lowered(graph: Graph, observe: Observer | None = None) -> Graph:
+def lowered(graph: Graph, cache_bits: CacheBits, observe: Observer | None = None) -> Graph:
     """The graph as kernels run it; refuses layers whose sums might overflow."""
     check_accumulators(graph)
-    return run_passes(graph, LOWERING, observe)
+    return run_passes(declare_caches(graph, cache_bits), LOWERING, observe)
 
 
 def plan_request(

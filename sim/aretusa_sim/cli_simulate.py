@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 from rich.console import Console
 
-from aretusa.cli_options import Bits, Debug, Json, Quiet  # noqa: TC001 - typer reads them
+from aretusa.cli_options import Bits, Debug, Json, KvBits, Quiet  # noqa: TC001 - typer reads them
 from aretusa.errors import UsageError
-from aretusa.options import CompileOptions
+from aretusa.options import DEFAULT_KV_BITS, CompileOptions
 from aretusa_sim.advice import DEFAULT_SECONDS, advise
 from aretusa_sim.csv_tables import write_csv
 from aretusa_sim.estimation import estimate
@@ -65,6 +65,7 @@ def simulate_command(
     context: Context = None,
     chunk: Chunk = None,
     prefill: Prefill = 64,
+    kv_bits: KvBits = DEFAULT_KV_BITS,
     target: TargetOption = "siracusa",
     csv: Csv = None,
     trace: Trace = None,
@@ -87,7 +88,9 @@ def simulate_command(
         if is_estimate:
             done: Estimate | Simulation = estimate(
                 subject,
-                options=CompileOptions(bits=bits, context=context, chunk=chunk, target=target),
+                options=CompileOptions(
+                    bits=bits, context=context, chunk=chunk, kv_bits=kv_bits, target=target
+                ),
                 prefill_tokens=prefill,
                 decode_tokens=max_new_tokens,
                 clock_hz=clock,

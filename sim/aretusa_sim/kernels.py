@@ -67,15 +67,18 @@ def attention_work(call: OpCall, op: ops.CachedAttention) -> list[Counted]:
     """All phases of a call: one before the first tile, then one per event."""
     listing = call.listing
     _, heads, dim = op.query.type.dims(call.tokens)
+    keys, values = call.cache(op.key_cache), call.cache(op.value_cache)
     shape = AttentionShape(
         tokens=call.tokens,
         heads=heads,
-        kv_heads=listing.graph.cache(call.part.cache(op.key_cache, call.row)).heads,
+        kv_heads=keys.heads,
         dim=dim,
         position=call.position,
         context=listing.graph.context,
         tile_positions=listing.working.tile_positions,
         scores_bytes=listing.working.scores_bytes,
+        key_bits=keys.bits,
+        value_bits=values.bits,
     )
     found = attention_call(call.cores, shape, query=call.home(op.query), out=call.home(op.out))
     return [(found, phase) for phase in found.phases]
@@ -83,7 +86,7 @@ def attention_work(call: OpCall, op: ops.CachedAttention) -> list[Counted]:
 
 def copy_work(call: OpCall, op: ops.CacheAppend) -> Counted:
     """What core 0 does to copy new rows to their cache, but for giving the transfers."""
-    cache = call.listing.graph.cache(call.part.cache(op.cache, call.row))
+    cache = call.cache(op.cache)
     found = cache_append_call(call.cores, tokens=1, heads=cache.heads, dim=cache.dim)
     return found, found.phases[1]
 
@@ -143,6 +146,7 @@ def _heads(call: OpCall, touch: Touch) -> KernelCall:
         dim=touch.depth,
         has_norm=has_norm,
         has_rope=op.rope,
+        bits=call.cache(op.cache).bits,
         tables=tables,
         src=call.home(op.src),
     )

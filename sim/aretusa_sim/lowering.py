@@ -44,8 +44,7 @@ MULTIPLYING: Final = {
     "linear group": Unit.ENGINE,
     "linear last group": Unit.ENGINE,
 }
-ATTENDING: Final = {"attention keys", "attention values"}
-CACHE_BITS: Final = 8
+ATTENDING: Final = {"attention keys": "key_cache", "attention values": "value_cache"}
 TILE_OUT: Final = 32  # output channels for which N-EUREKA reads its inputs anew
 
 
@@ -177,7 +176,8 @@ class _OpLowering:
             self._of(self.row).multiply(MULTIPLYING[phase], bits, macs)
         elif phase in ATTENDING:
             macs = event.tokens * event.rows * event.depth
-            self._of(self.row).multiply(Unit.CLUSTER, CACHE_BITS, macs)
+            bits = call.cache(getattr(call.op, ATTENDING[phase])).bits
+            self._of(self.row).multiply(Unit.CLUSTER, bits, macs)
 
     def _attend(self) -> None:
         """The next phase of attention."""

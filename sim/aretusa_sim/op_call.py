@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aretusa.ir.ops import Op
-    from aretusa.ir.types import Value
+    from aretusa.ir.types import Cache, Value
     from aretusa.trace.listing import Listing, Matrix, Part
 
 
@@ -78,6 +78,10 @@ class OpCall:
         assert isinstance(op, ops.Linear | ops.Embed), f"{op} has no matrix"
         role = op.weight if isinstance(op, ops.Linear) else op.table
         return self.listing.matrices[self.part.weight(role, self.row)]
+
+    def cache(self, role: str) -> Cache:
+        """The cache of a role."""
+        return self.listing.graph.cache(self.part.cache(role, self.row))
 
     @property
     def channels_home(self) -> MemoryId:

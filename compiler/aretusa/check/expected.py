@@ -11,7 +11,15 @@ from aretusa.memory.contents import ROPE_COSINE, ROPE_SINE, TOKENIZER, WORKSPACE
 from aretusa.memory.working_set import PAGES_RING, TILES_RING
 from aretusa.target.description import MemoryId
 from aretusa.trace.attention_steps import AttentionShape
-from aretusa.trace.layouts import BLOCK, cache_bytes, cache_codes_bytes, packed, up, value_bytes
+from aretusa.trace.layouts import (
+    BLOCK,
+    cache_bytes,
+    cache_codes_bytes,
+    cache_row_bytes,
+    packed,
+    up,
+    value_bytes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +156,7 @@ def scratch(listing: Listing, part: Part, index: int, row: int) -> tuple[int, fr
         case ops.CacheAppend():
             cache = listing.graph.cache(part.cache(op.cache, row))
             rows = cache.heads * chunk
-            return cache_codes_bytes(rows, cache.dim) + 4 * rows, L1_ONLY
+            return cache_codes_bytes(rows, cache_row_bytes(cache)) + 4 * rows, L1_ONLY
         case ops.CachedAttention():
             return attention_shape(listing, part, op, row).scratch_bytes, L1_ONLY
         case ops.Embed():
@@ -170,6 +178,7 @@ def attention_shape(
 ) -> AttentionShape:
     """Attention over a whole chunk; the position does not matter for its scratch."""
     cache = listing.graph.cache(part.cache(op.key_cache, row))
+    values = listing.graph.cache(part.cache(op.value_cache, row))
     _, heads, dim = op.query.type.dims(listing.working.chunk)
     return AttentionShape(
         tokens=listing.working.chunk,
@@ -180,6 +189,8 @@ def attention_shape(
         context=listing.graph.context,
         tile_positions=listing.working.tile_positions,
         scores_bytes=listing.working.scores_bytes,
+        key_bytes=cache_row_bytes(cache),
+        value_bytes=cache_row_bytes(values),
     )
 
 

@@ -24,7 +24,7 @@ from aretusa.trace.event import (
     TransferStart,
     TransferWait,
 )
-from aretusa.trace.layouts import cache_codes_bytes
+from aretusa.trace.layouts import cache_codes_bytes, cache_row_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -123,10 +123,11 @@ class Replay:
             region = self.regions[cache.name]
             shadow, start = self.shadows[region.memory], region.offset_bytes
             shadow.forget(start, start + region.size_bytes)
-            scales = start + cache_codes_bytes(cache.heads * context, cache.dim)
+            row_bytes = cache_row_bytes(cache)
+            scales = start + cache_codes_bytes(cache.heads * context, row_bytes)
             for head in range(cache.heads if step.position else 0):
                 row = head * context
-                for base, width in ((start, cache.dim), (scales, 4)):
+                for base, width in ((start, row_bytes), (scales, 4)):
                     first = base + row * width
                     last = first + step.position * width
                     shadow.write(first, last, cache.name, start)

@@ -17,13 +17,18 @@ from aretusa.schedule.roll import HIDDEN
 if TYPE_CHECKING:
     from aretusa.codegen.naming import Names
     from aretusa.ir.ops import Op
-    from aretusa.ir.types import Value
+    from aretusa.ir.types import Cache, Value
     from aretusa.memory.body import Body
 
 
 def engine_table(weight: str) -> str:
     """Key of the table of a weight's rows that run on N-EUREKA."""
     return f"{weight.removesuffix('.weight')}.engine"
+
+
+def cache_form(cache: Cache) -> str:
+    """Of the codes of a cache; nothing for the form that is 0."""
+    return "" if cache.bits == 8 else f"ART_CACHE_{cache.bits}BIT"
 
 
 def float_literal(value: float) -> str:
@@ -145,12 +150,12 @@ class CallWriter:
         if isinstance(op, ops.HeadsQuantise):
             _, heads, dim = op.out.type.dims(1)
             kernel, out, name = "heads_quantise", self._place(op.out), op.out.name
-            scratch = ""
+            form = scratch = ""
         else:
             cache = self.body.cache(op.cache)
             heads, dim = cache.heads, cache.dim
             kernel, out, name = "cache_append", self._cache(op.cache), f"append.{op.cache}"
-            scratch = self._scratch(op, number)
+            form, scratch = cache_form(cache), self._scratch(op, number)
         return self._view(
             op.src,
             kernel,
@@ -160,6 +165,7 @@ class CallWriter:
             eps=float_literal(op.norm_eps),
             weight=weight,
             rope=op.rope,
+            form=form,
             src=self._data(op.src),
             scratch=scratch,
             out=out,
@@ -167,19 +173,22 @@ class CallWriter:
 
     def _attention(self, op: ops.CachedAttention, number: int) -> CallView:
         _, heads, dim = op.query.type.dims(1)
+        keys, values = self.body.cache(op.key_cache), self.body.cache(op.value_cache)
         return self._view(
             op.out,
             "attention",
             name="attention",
             heads=heads,
-            kv_heads=self.body.cache(op.key_cache).heads,
+            kv_heads=keys.heads,
             dim=dim,
             tile_positions=self.body.working.tile_positions,
             scores_bytes=self.body.working.scores_bytes,
             inverse_sqrt_dim=float_literal(1 / np.sqrt(dim)),
             src=self._place(op.query),
             keys=self._cache(op.key_cache),
+            key_form=cache_form(keys),
             values=self._cache(op.value_cache),
+            value_form=cache_form(values),
             scratch=self._scratch(op, number),
             out=self._data(op.out),
         )

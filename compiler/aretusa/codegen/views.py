@@ -84,6 +84,7 @@ class CallView:
     """One kernel call in its own function.
 
     `kernel` selects the template's branch. Pointers are C expressions made by codegen/calls.py.
+    Forms are those of caches whose codes have not eight bits.
     """
 
     function: str
@@ -105,8 +106,11 @@ class CallView:
     weight: str = "NULL"
     residual: str = "NULL"
     rope: bool = False
+    form: str = ""
     keys: str = ""
+    key_form: str = ""
     values: str = ""
+    value_form: str = ""
     tile_positions: int = 0
     scores_bytes: int = 0
     engine: str = "NULL"

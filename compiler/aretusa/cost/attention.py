@@ -101,8 +101,13 @@ class _PassWork:
         total = self._rows(step.heads)
         for token, part, parts, times in self._items(step.heads, core):
             seen = _part_of(self._in_tile(token, step), part, parts)
-            total.update(_times(_score(self.shape.dim, seen), times))
+            total.update(_times(self.score(seen), times))
         return total
+
+    def score(self, seen: int) -> Work:
+        """Scores of a part of a row."""
+        dim = self.shape.dim
+        return _score(dim, seen) if self.shape.key_bits == 8 else _score_4bit(dim, seen)
 
     def value_scales(self, step: Step, core: int) -> Work:
         """Weights with the first tile, and the tile's part of their products with the scales."""
@@ -136,7 +141,8 @@ class _PassWork:
         )
         for (token, is_last), times in found.items():
             width = self.shape.dim - (groups - 1) * COLUMNS if is_last else COLUMNS
-            total.update(_times(_columns(width, self._sees(token), step), times))
+            work = _columns(width, self._sees(token), step, self.shape.value_bits)
+            total.update(_times(work, times))
         return total
 
     @property
@@ -191,18 +197,37 @@ def _score(dim: int, seen: int) -> Work:
     }
 
 
-def _columns(width: int, seen: int, step: Step) -> Work:
+def _score_4bit(dim: int, seen: int) -> Work:
+    """Words of eight elements, and half a word; other heads go element by element."""
+    if dim % WORD:
+        return {"item_4bit": 1, "odd_4bit": seen, "odd_column_4bit": seen * dim}
+    fours, ones = divmod(seen, KEYS)
+    words, halves = divmod(dim, 2 * WORD)
+    return {
+        "item_4bit": 1,
+        "position_4bit": seen,
+        "four_4bit": fours,
+        "four_word_4bit": fours * words,
+        "four_half_4bit": fours * (halves // WORD),
+        "one_4bit": ones,
+        "one_word_4bit": ones * words,
+        "one_half_4bit": ones * (halves // WORD),
+    }
+
+
+def _columns(width: int, seen: int, step: Step, bits: int) -> Work:
     """Sums start with a row's first tile and become results with its last one."""
     here = min(seen, step.end) - step.position
     if here <= 0:
         return {"unseen": 1}
     starts, ends = int(step.position == 0), int(seen <= step.end)
+    kind = "" if bits == 8 else "_4bit"
     if width == COLUMNS:
-        return {"group": 1, "position": here, "start": starts, "result": ends}
+        return {f"group{kind}": 1, f"position{kind}": here, "start": starts, "result": ends}
     return {
-        "narrow": 1,
+        f"narrow{kind}": 1,
         "narrow_column": width,
-        "narrow_position": width * here,
+        f"narrow_position{kind}": width * here,
         "narrow_start": width * starts,
         "narrow_result": ends,
         "narrow_result_column": width * ends,

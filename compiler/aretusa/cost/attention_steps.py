@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from aretusa.ir.types import cache_row_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,6 +40,8 @@ class AttentionShape:
     context: int
     tile_positions: int = 64
     scores_bytes: int = 8 << 12
+    key_bits: int = 8
+    value_bits: int = 8
 
     @property
     def repeat(self) -> int:
@@ -52,17 +56,18 @@ class AttentionShape:
     @property
     def tile_bytes(self) -> int:
         """Of one of the two tiles."""
-        return self.tile_positions * (self.dim + SCALE_BYTES)
+        widest = max(self.key_bits, self.value_bits)
+        return self.tile_positions * (cache_row_bytes(self.dim, widest) + SCALE_BYTES)
 
     def part_bytes(self, part: Part) -> int:
         """Bytes of one position of one head."""
         match part:
             case Part.KEYS:
-                return self.dim + SCALE_BYTES
+                return cache_row_bytes(self.dim, self.key_bits) + SCALE_BYTES
             case Part.VALUE_SCALES:
                 return SCALE_BYTES
             case Part.VALUES:
-                return self.dim
+                return cache_row_bytes(self.dim, self.value_bits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

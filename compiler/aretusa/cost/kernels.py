@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aretusa.neureka.registers import Mode
 
 BLOCK_ROWS: Final = 8
+PACKED_CODES: Final = 8  # of four bits in a word
 EXP_STEPS: Final = 32  # of the table of exponentials
 EMBED_TOKENS: Final = 8  # rows of an embedding table that are in L1 at a time
 
@@ -225,11 +226,17 @@ def cache_append_call(
     dim: int,
     has_norm: bool = False,
     has_rope: bool = False,
+    bits: int = 8,
     tables: MemoryId = MemoryId.L1,
     src: MemoryId = MemoryId.L1,
 ) -> KernelCall:
-    """art_cache_append without what its copies take: as art_heads_quantise, then core 0 alone."""
+    """art_cache_append without what its copies take: as art_heads_quantise, then core 0 alone.
+
+    Codes of 4 bits are packed, with zeros behind a row that fills no whole words.
+    """
     rows = _head_rows(cores, tokens * heads, dim, has_norm=has_norm, has_rope=has_rope)
+    if bits != 8:
+        rows = _packed(rows, dim)
     copy = {"call": 1}
     phases = (rows, Phase(name="copy", busiest=(copy,), all_cores=copy))
     return KernelCall(kernel="cache_append", phases=phases, places={"tables": tables, "src": src})
@@ -252,6 +259,23 @@ def _head_rows(cores: int, rows: int, dim: int, *, has_norm: bool, has_rope: boo
         }
 
     return Phase(name="all", busiest=(work(ceil_div(rows, cores)),), all_cores=work(rows))
+
+
+def _packed(rows: Phase, dim: int) -> Phase:
+    """The same rows packed."""
+    words = ceil_div(dim, PACKED_CODES)
+
+    def work(done: Work) -> Work:
+        mine = done["row"]
+        spare = PACKED_CODES * words - dim
+        packs = {"packed_row": mine, "packed_word": mine * words, "packed_zero": mine * spare}
+        return {**done, **packs}
+
+    return Phase(
+        name=rows.name,
+        busiest=tuple(map(work, rows.busiest)),
+        all_cores=work(rows.all_cores),
+    )
 
 
 def argmax_call(*, count: int, logits: MemoryId = MemoryId.L1) -> KernelCall:

@@ -158,8 +158,8 @@ class Cache:
 
     @property
     def row_bytes(self) -> int:
-        """Codes of one head and position; those of 4 bits fill whole words of eight."""
-        return self.dim if self.bits == 8 else 4 * -(-self.dim // 8)
+        """Codes of one head and position."""
+        return cache_row_bytes(self.dim, self.bits)
 
     @property
     def position_bytes(self) -> int:
@@ -170,6 +170,11 @@ class Cache:
         """Codes and scales for `context` positions."""
         codes = -(-self.heads * context * self.row_bytes // 4) * 4
         return codes + 4 * self.heads * context
+
+
+def cache_row_bytes(dim: int, bits: int) -> int:
+    """Codes of one head and position; those of 4 bits fill whole words of eight."""
+    return dim if bits == 8 else 4 * -(-dim // 8)
 
 
 def q8_size_bytes(rows: int, depth: int) -> int:

@@ -117,7 +117,9 @@ class Body:
                 )
             case CacheAppend():
                 cache = self.cache(op.cache)
-                return append_scratch_bytes(tokens=chunk, heads=cache.heads, dim=cache.dim)
+                return append_scratch_bytes(
+                    tokens=chunk, heads=cache.heads, row_bytes=cache.row_bytes
+                )
             case CachedAttention():
                 return self._attention_bytes(op)
             case Embed():
@@ -142,11 +144,13 @@ class Body:
 
     def _attention_bytes(self, op: CachedAttention) -> int:
         _, heads, dim = op.query.type.dims(self.graph.chunk_max)
+        caches = [self.cache(role) for role in (op.key_cache, op.value_cache)]
         return attention_scratch_bytes(
             tokens=self.graph.chunk_max,
             heads=heads,
-            kv_heads=self.cache(op.key_cache).heads,
+            kv_heads=caches[0].heads,
             dim=dim,
+            row_bytes=max(cache.row_bytes for cache in caches),
             context=self.graph.context,
             tile_positions=self.working.tile_positions,
             scores_bytes=self.working.scores_bytes,

@@ -23,9 +23,9 @@ def quantise_scratch_bytes(*, tokens: int, depth: int) -> int:
     return (2 * tokens + lane_elements) * LANES * FLOAT_BYTES
 
 
-def append_scratch_bytes(*, tokens: int, heads: int, dim: int) -> int:
+def append_scratch_bytes(*, tokens: int, heads: int, row_bytes: int) -> int:
     """Rows on their way to a cache, codes and scales: art_cache_append_scratch_bytes."""
-    codes_bytes = -(-heads * tokens * dim // FLOAT_BYTES) * FLOAT_BYTES
+    codes_bytes = -(-heads * tokens * row_bytes // FLOAT_BYTES) * FLOAT_BYTES
     return codes_bytes + FLOAT_BYTES * heads * tokens
 
 
@@ -35,6 +35,7 @@ def attention_scratch_bytes(
     heads: int,
     kv_heads: int,
     dim: int,
+    row_bytes: int,
     context: int,
     tile_positions: int,
     scores_bytes: int,
@@ -42,14 +43,15 @@ def attention_scratch_bytes(
     """Scratch of attention for any position: art_attention_scratch_bytes.
 
     `scores_bytes` is room for scores, of which those of one token and one kv head always fit; two
-    tiles of `tile_positions` positions, a multiple of 8, hold keys or values.
+    tiles of `tile_positions` positions, a multiple of 8, hold keys or values, whose codes take up
+    to `row_bytes` each.
     """
     repeat = heads // kv_heads
     room = scores_bytes // (repeat * context * FLOAT_BYTES)
     rows = min(max(room, 1), tokens * kv_heads) * repeat
     trees = max(LANES * LANES, 1 << (context - 1).bit_length())
     words = rows * (context + 3 * LANES + 1) + EXP_STEPS + max(trees, rows * dim)
-    return words * FLOAT_BYTES + 2 * tile_positions * (dim + FLOAT_BYTES)
+    return words * FLOAT_BYTES + 2 * tile_positions * (row_bytes + FLOAT_BYTES)
 
 
 def embed_scratch_bytes(

@@ -79,6 +79,7 @@ def kernel_call(
                 dim=cache.dim,
                 has_norm=has_norm,
                 has_rope=op.rope,
+                bits=cache.bits,
             )
         case ops.CachedAttention():
             shape = _attention_shape(op, graph, tokens, position, setting.working)
@@ -114,6 +115,8 @@ def _attention_shape(
         context=graph.context,
         tile_positions=working.tile_positions,
         scores_bytes=working.scores_bytes,
+        key_bits=graph.cache(op.key_cache).bits,
+        value_bits=graph.cache(op.value_cache).bits,
     )
 
 
@@ -137,13 +140,14 @@ def _copied(op: Op, graph: Graph, tokens: int, position: int, setting: Setting) 
             cache = graph.cache(op.key_cache)
             shape = _attention_shape(op, graph, tokens, position, setting.working)
             positions = min(cache.heads * (position + tokens), setting.working.tile_positions)
-            first = sum(dma_cycles(setting.target, positions * width) for width in (cache.dim, 4))
+            widths = (cache.row_bytes, 4)
+            first = sum(dma_cycles(setting.target, positions * width) for width in widths)
             given = sum(step.copies(shape) for one in passes(shape) for step in steps(shape, one))
             return first + given * transfer_cycles(setting.target)
         case ops.CacheAppend():
             cache = graph.cache(op.cache)
             rows = cache.heads * tokens
-            moved = sum(dma_cycles(setting.target, rows * width) for width in (cache.dim, 4))
+            moved = sum(dma_cycles(setting.target, rows * width) for width in (cache.row_bytes, 4))
             return moved + 2 * transfer_cycles(setting.target)
         case _:
             return 0

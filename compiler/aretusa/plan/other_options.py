@@ -101,7 +101,7 @@ def _cache(content: Content, graph: Graph, setting: Setting, home: MemoryId) -> 
     if home is not MemoryId.L3:
         return Load()
     cache, goal, target = graph.cache(content.name), setting.goal, setting.target
-    row_bytes = cache.heads * (cache.dim + 4)
+    row_bytes = cache.heads * cache.position_bytes
     moved = row_bytes * goal.decode_position
     link = link_cycles(target, moved, transfers=2 * cache.heads)
     prefill = 0

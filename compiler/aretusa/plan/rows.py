@@ -228,7 +228,7 @@ def _moved(plan: Plan, op: Op) -> tuple[int, int]:
     dma = link = 0
     for name in names:
         cache = plan.graph.cache(name)
-        size = cache.heads * (cache.dim + 4) * positions
+        size = cache.heads * cache.position_bytes * positions
         if plan.memory.region(name).memory is MemoryId.L3:
             link += size
         else:

@@ -20,6 +20,7 @@ from aretusa.plan_results import (
     TierResult,
     TotalsResult,
 )
+from aretusa.quantization.cache_bits import graph_cache_bits
 from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def summarise(
             weights=weights,
             context=plan.graph.context,
             chunk=plan.working.chunk,
+            kv_bits=str(graph_cache_bits(plan.graph)),
             prefill_tokens=plan.request.goal.prefill_tokens,
             decode_tokens=plan.request.goal.decode_tokens,
         ),

@@ -39,7 +39,6 @@ class Level:
 
 KIB: Final = 1024
 HEAD_BYTES: Final = 64  # of a position in a tile
-SCALE_BYTES: Final = 4
 EVEN_ROWS: Final = 64  # a tile of so many gives each of eight cores a block
 LEVELS: Final = (
     Level(2, 56 * KIB, 24 * KIB, 32 * KIB, 128),
@@ -122,10 +121,10 @@ def tile_positions(graph: Graph, level: Level) -> int:
     most = 8
     for op in graph.ops:
         if isinstance(op, ops.CachedAttention):
-            dim = op.query.type.dims(1)[2]
+            caches = [graph.cache(name) for name in (op.key_cache, op.value_cache)]
             bytes_wanted = level.tile_positions * HEAD_BYTES
-            fitting = bytes_wanted // (dim + SCALE_BYTES) // 8 * 8
-            everything = graph.cache(op.key_cache).heads * -(-graph.context // 8) * 8
+            fitting = bytes_wanted // max(cache.position_bytes for cache in caches) // 8 * 8
+            everything = caches[0].heads * -(-graph.context // 8) * 8
             most = max(most, min(max(level.tile_positions, fitting), everything))
     return most
 

@@ -48,6 +48,14 @@ def declare_caches(graph: Graph, bits: CacheBits) -> Graph:
     return replace(graph, caches=caches)
 
 
+def graph_cache_bits(graph: Graph) -> CacheBits:
+    """The widths that a graph declares, the same for all layers."""
+    for op in graph.ops:
+        if isinstance(op, ops.Attention | ops.CachedAttention):
+            return CacheBits(graph.cache(op.key_cache).bits, graph.cache(op.value_cache).bits)
+    return CacheBits()
+
+
 def _refusal(text: str) -> UsageError:
     return UsageError(
         "E0003",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aretusa.trace.attention_steps import AttentionShape, StepPart, attention_tiles
-from aretusa.trace.layouts import cache_codes_bytes
+from aretusa.trace.layouts import cache_codes_bytes, cache_row_bytes
 from aretusa.trace.recorder import Copies
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def attention_shape(call: Call, op: ops.CachedAttention) -> AttentionShape:
     """The shape of a call."""
     listing = call.machine.listing
     cache = listing.graph.cache(call.part.cache(op.key_cache, call.table_row))
+    values = listing.graph.cache(call.part.cache(op.value_cache, call.table_row))
     _, heads, dim = op.query.type.dims(call.step.tokens)
     return AttentionShape(
         tokens=call.step.tokens,
@@ -33,6 +34,8 @@ def attention_shape(call: Call, op: ops.CachedAttention) -> AttentionShape:
         context=listing.graph.context,
         tile_positions=listing.working.tile_positions,
         scores_bytes=listing.working.scores_bytes,
+        key_bytes=cache_row_bytes(cache),
+        value_bytes=cache_row_bytes(values),
     )
 
 
@@ -96,12 +99,13 @@ class _Attention:
     def _rows(self, tile: Tile) -> list[_Rows]:
         """What a tile gets of each head: codes, scales, or both."""
         shape = self.shape
-        codes_bytes = cache_codes_bytes(shape.heads * shape.context, shape.dim)
+        row_bytes = shape.key_bytes if tile.part is StepPart.KEYS else shape.value_bytes
+        codes_bytes = cache_codes_bytes(shape.heads * shape.context, row_bytes)
         at = 4 * self._words() + tile.slot * shape.tile_bytes
         first, count = tile.head * shape.context + tile.position, tile.end - tile.position
         found: list[_Rows] = []
         for is_part, start, width in (
-            (tile.part is not StepPart.VALUE_SCALES, 0, shape.dim),
+            (tile.part is not StepPart.VALUE_SCALES, 0, row_bytes),
             (tile.part is not StepPart.VALUES, codes_bytes, SCALE_BYTES),
         ):
             if is_part:

@@ -35,11 +35,13 @@ class AttentionShape:
     context: int
     tile_positions: int
     scores_bytes: int
+    key_bytes: int  # codes of one head and position
+    value_bytes: int
 
     @property
     def tile_bytes(self) -> int:
         """Of one of the two tiles."""
-        return self.tile_positions * (self.dim + 4)
+        return self.tile_positions * (max(self.key_bytes, self.value_bytes) + 4)
 
     @property
     def room(self) -> int:
@@ -78,7 +80,8 @@ class AttentionShape:
 
     def width(self, part: StepPart) -> int:
         """Bytes of one position of one head in a tile."""
-        return {StepPart.KEYS: self.dim + 4, StepPart.VALUE_SCALES: 4}.get(part, self.dim)
+        widths = {StepPart.KEYS: self.key_bytes + 4, StepPart.VALUE_SCALES: 4}
+        return widths.get(part, self.value_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

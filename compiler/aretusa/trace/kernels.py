@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aretusa.cost.shares import ceil_div, pieces_per_run
 from aretusa.ir.types import SUM_RUN
 from aretusa.memory.contents import ROPE_COSINE, ROPE_SINE
-from aretusa.trace.layouts import BLOCK, cache_codes_bytes, packed
+from aretusa.trace.layouts import BLOCK, cache_codes_bytes, cache_row_bytes, packed
 from aretusa.trace.recorder import Copies
 
 if TYPE_CHECKING:
@@ -208,18 +208,19 @@ def append_events(call: Call, op: ops.CacheAppend, truth: ops.CacheAppend) -> No
     recorder, graph = call.machine.recorder, call.machine.listing.graph
     cache = graph.cache(truth.cache)
     tokens, heads, dim = call.step.tokens, cache.heads, cache.dim
+    row_bytes = cache_row_bytes(cache)
     reads, used = _heads(call, op, truth, dim)
-    scales_at = cache_codes_bytes(heads * tokens, dim)
-    cached = cache_codes_bytes(heads * graph.context, dim)
+    scales_at = cache_codes_bytes(heads * tokens, row_bytes)
+    cached = cache_codes_bytes(heads * graph.context, row_bytes)
     codes = recorder.access(
         call.scratch,
         0,
-        tokens * dim,
+        tokens * row_bytes,
         cache.name,
-        call.step.position * dim,
+        call.step.position * row_bytes,
         count=heads,
-        stride=tokens * dim,
-        step=graph.context * dim,
+        stride=tokens * row_bytes,
+        step=graph.context * row_bytes,
     )
     scales = recorder.access(
         call.scratch,

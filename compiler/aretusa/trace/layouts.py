@@ -178,12 +178,17 @@ def value_bytes(tensor: TensorType, tokens: int) -> int:
     return 4 * rows * tensor.depth
 
 
-def cache_codes_bytes(rows: int, dim: int) -> int:
+def cache_row_bytes(cache: Cache) -> int:
+    """Codes of one head and position: art_cache_row_bytes."""
+    return up(cache.dim, 8) // 2 if cache.bits == 4 else cache.dim
+
+
+def cache_codes_bytes(rows: int, row_bytes: int) -> int:
     """Codes of so many rows of a cache, after which their scales start."""
-    return up(rows * dim, 4)
+    return up(rows * row_bytes, 4)
 
 
 def cache_bytes(cache: Cache, context: int) -> int:
     """A whole cache."""
     rows = cache.heads * context
-    return cache_codes_bytes(rows, cache.dim) + 4 * rows
+    return cache_codes_bytes(rows, cache_row_bytes(cache)) + 4 * rows

@@ -77,7 +77,7 @@ def _planner_request(shapes: ShapesOnly, request: PlanRequest) -> Request:
     )
     weights = shapes.weights(options.scheme, options.read_policy(), requantises=options.requantise)
     return plan_request(
-        lowered(declare_quantised(graph, weights)),
+        lowered(declare_quantised(graph, weights), options.cache_bits),
         load_target(options.target),
         options,
         tokenizer_bytes=shapes.tokenizer_bytes,
@@ -112,6 +112,7 @@ def _unfit(shapes: ShapesOnly, request: PlanRequest, problem: CapacityError) -> 
             weights=weights_text(options),
             context=context,
             chunk=options.chunks[0],
+            kv_bits=str(options.cache_bits),
             prefill_tokens=goal.prefill_tokens,
             decode_tokens=goal.decode_tokens,
         ),

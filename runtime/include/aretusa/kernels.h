@@ -199,11 +199,21 @@ struct art_head_transform {
     const float *rope_sine;
 };
 
+/* How wide the codes of a key or value cache are. */
+enum art_cache_form {
+    ART_CACHE_8BIT = 0, /* a row is dim int8 codes -127 .. 127 */
+    /* A row is whole words of eight codes -7 .. 7: byte j of word w holds the code of element
+     * 8 w + j in its lower half and that of element 8 w + 4 + j in its upper one, both as two's
+     * complement, and 0 behind the last element. */
+    ART_CACHE_4BIT = 1
+};
+
 struct art_heads_shape {
     uint32_t tokens;
     uint32_t heads;
     uint32_t dim;
-    uint32_t position; /* of the first token */
+    uint32_t position;        /* of the first token */
+    enum art_cache_form form; /* of the cache, where rows are appended to one */
 };
 
 /* Transform and quantise each head of src [tokens][heads][dim] by itself: codes
@@ -213,15 +223,15 @@ void art_heads_quantise(const struct art_team *team, const struct art_heads_shap
                         const struct art_head_transform *transform, float *src, int8_t *codes,
                         float *scales);
 
-/* A key or value cache: codes [heads][context][dim], then, aligned to 4, float scales
- * [heads][context]. It may lie in any memory: only transfers reach it. */
+/* A key or value cache: the codes of rows [heads][context], then, aligned to 4, their float scales.
+ * It may lie in any memory: only transfers reach it. */
 
-/* Bytes of scratch: codes [heads][tokens][dim], then, aligned to 4, scales [heads][tokens]. */
+/* Bytes of scratch: the codes of rows [heads][tokens], then, aligned to 4, their scales. */
 uint32_t art_cache_append_scratch_bytes(const struct art_heads_shape *shape);
 
-/* The same as art_heads_quantise, into rows position .. position + tokens - 1 of a cache. The
- * scratch lies in L1 and is aligned to 4. The rows are in the cache, and the scratch is free, when
- * core 0 returns. */
+/* The same as art_heads_quantise, into rows position .. position + tokens - 1 of a cache; codes of
+ * four bits need a dim of at least 2. The scratch lies in L1 and is aligned to 4. The rows are in
+ * the cache, and the scratch is free, when core 0 returns. */
 void art_cache_append(const struct art_team *team, const struct art_heads_shape *shape,
                       const struct art_head_transform *transform, uint32_t context, float *src,
                       const struct art_place *cache, void *scratch);
@@ -236,6 +246,8 @@ struct art_attention_shape {
     uint32_t tile_positions; /* of a tile of keys or values: a multiple of 8, best of 32 */
     uint32_t scores_bytes;   /* room for scores; those of one token and one kv head always fit */
     float inverse_sqrt_dim;
+    enum art_cache_form key_form;
+    enum art_cache_form value_form;
 };
 
 /* Bytes of scratch shared by the cores, for any position and for as many tokens or fewer.
@@ -245,7 +257,8 @@ struct art_attention_shape {
  *     items = max(1, scores_bytes / (4 * repeat * context)), at most tokens * kv_heads
  *     rows = items * repeat
  *     words = rows * (context + 25) + 32 + max(the power of two from 64 and context on, rows * dim)
- *     bytes = 4 * words + 2 * tile_positions * (dim + 4) */
+ *     bytes = 4 * words + 2 * tile_positions * (row bytes + 4), of keys or values the larger ones
+ */
 uint32_t art_attention_scratch_bytes(const struct art_attention_shape *shape);
 
 /* out [tokens][heads][dim]: softmax attention of each token over two caches, causal. Keys and

@@ -1,6 +1,7 @@
 #include "attention_rows.h"
 #include "attention_steps.h"
 #include "exp.h"
+#include "kv_cache.h"
 #include "tree_sum.h"
 
 /* Room of one core for the halving of a row, or a part of it. */
@@ -11,7 +12,9 @@ static uint32_t tree_room(const struct art_attention_shape *shape)
 
 static uint32_t tile_bytes(const struct art_attention_shape *shape)
 {
-    return shape->tile_positions * (shape->dim + (uint32_t)sizeof(float));
+    const uint32_t keys = art_cache_row_bytes(shape->dim, shape->key_form);
+    const uint32_t values = art_cache_row_bytes(shape->dim, shape->value_form);
+    return shape->tile_positions * ((keys > values ? keys : values) + (uint32_t)sizeof(float));
 }
 
 /* Words of the scratch before the tiles. */

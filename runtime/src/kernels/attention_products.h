@@ -22,8 +22,9 @@ struct art_key_run {
 
 /* Scores: ((float)(query . key) * factor) * scale of the key. Returns the largest one of them and
  * of what was found before. */
-float art_score_run(const struct art_key_run *keys, const int8_t *query, float factor,
-                    float *scores, float before);
+typedef float art_score(const struct art_key_run *keys, const int8_t *query, float factor,
+                        float *scores, float before);
+art_score art_score_run;
 
 /* The largest of eight. */
 float art_largest_of_lanes(const float *lanes);

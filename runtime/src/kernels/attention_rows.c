@@ -1,6 +1,7 @@
 #include "attention_rows.h"
 
 #include "attention_products.h"
+#include "attention_products_4bit.h"
 #include "tree_sum.h"
 
 /* Below every score. */
@@ -124,20 +125,22 @@ static void score(const struct attention *attention, const struct attention_step
     const struct art_attention_shape *const shape = attention->call.shape;
     const int8_t *const codes = art_attention_codes(&attention->call, step, row->head);
     const float *const scales = art_attention_scales(&attention->call, step, row->head);
-    const struct art_key_run keys = {.codes = codes + row->part * shape->dim,
+    const struct art_key_run keys = {.codes = codes + row->part * attention->call.key_bytes,
                                      .scales = scales + row->part,
                                      .count = part_count(row->in_tile, shares, row->part),
                                      .step = shares->parts,
                                      .dim = shape->dim};
+    art_score *const score_run =
+        shape->key_form == ART_CACHE_4BIT ? art_score_run_4bit : art_score_run;
     const uint32_t query = query_of(attention, row);
     float *const largest = attention->scratch.largest + row->index * ART_LANES;
     if (step->position == 0 && row->part == 0) {
         clear_parts(largest, shares->parts, LEAST);
     }
-    largest[row->part] = art_score_run(&keys, attention->query_codes + query * shape->dim,
-                                       attention->query_scales[query] * shape->inverse_sqrt_dim,
-                                       scores_of(attention, row) + step->position + row->part,
-                                       step->position > 0 ? largest[row->part] : LEAST);
+    largest[row->part] = score_run(&keys, attention->query_codes + query * shape->dim,
+                                   attention->query_scales[query] * shape->inverse_sqrt_dim,
+                                   scores_of(attention, row) + step->position + row->part,
+                                   step->position > 0 ? largest[row->part] : LEAST);
 }
 
 /* Softmax weights of all positions of a part, and the sums of its lanes. */
@@ -204,7 +207,12 @@ static void mix(const struct attention *attention, const struct attention_step *
     for (uint32_t i = 0; i < new_sums; i++) {
         sums[i] = 0;
     }
-    art_mix_run(codes, values + first, row->in_tile, dim, columns, sums);
+    if (attention->call.shape->value_form == ART_CACHE_4BIT) {
+        art_mix_run_4bit(codes, values, row->in_tile, attention->call.value_bytes, first, columns,
+                         sums);
+    } else {
+        art_mix_run(codes, values + first, row->in_tile, dim, columns, sums);
+    }
     if (row->positions <= step->end) {
         const float factor = attention->scratch.factors[row->index];
         float *const target = attention->out + query_of(attention, row) * dim + first;

@@ -12,9 +12,12 @@ uint32_t art_attention_room(const struct art_attention_shape *shape)
 static void measure_positions(struct attention_call *call)
 {
     const uint32_t scale = (uint32_t)sizeof(float);
-    call->position_bytes[STEP_KEYS] = call->shape->dim + scale;
+    const uint32_t dim = call->shape->dim;
+    call->key_bytes = art_cache_row_bytes(dim, call->shape->key_form);
+    call->value_bytes = art_cache_row_bytes(dim, call->shape->value_form);
+    call->position_bytes[STEP_KEYS] = call->key_bytes + scale;
     call->position_bytes[STEP_VALUE_SCALES] = scale;
-    call->position_bytes[STEP_VALUES] = call->shape->dim;
+    call->position_bytes[STEP_VALUES] = call->value_bytes;
     for (uint32_t part = 0; part < STEP_PARTS; part++) {
         call->room[part] = call->tile_bytes / call->position_bytes[part] / 8 * 8;
     }
@@ -149,13 +152,15 @@ void art_attention_load(const struct attention_call *call, const struct attentio
                         struct art_copies *copies)
 {
     const struct art_attention_shape *const shape = call->shape;
-    const struct art_place cache = step->part == STEP_KEYS ? call->keys : call->values;
+    const bool are_keys = step->part == STEP_KEYS;
+    const struct art_place cache = are_keys ? call->keys : call->values;
+    const uint32_t row_bytes = are_keys ? call->key_bytes : call->value_bytes;
     if (step->part != STEP_VALUE_SCALES) {
-        load_rows(call, step, cache, shape->dim, art_attention_codes(call, step, step->head),
+        load_rows(call, step, cache, row_bytes, art_attention_codes(call, step, step->head),
                   copies);
     }
     if (step->part != STEP_VALUES) {
-        const uint32_t codes = art_cache_codes_bytes(shape->kv_heads * shape->context, shape->dim);
+        const uint32_t codes = art_cache_codes_bytes(shape->kv_heads * shape->context, row_bytes);
         load_rows(call, step, art_place_after(cache, codes), art_cache_scales_bytes(1),
                   art_attention_scales(call, step, step->head), copies);
     }

@@ -19,6 +19,8 @@ struct attention_call {
     struct art_place values;
     uint8_t *tiles[2];
     uint32_t tile_bytes;
+    uint32_t key_bytes; /* codes of one key */
+    uint32_t value_bytes;
     uint32_t pass_heads; /* kv heads of a pass, the last one may have fewer */
     uint32_t pass_tokens;
     uint32_t position_bytes[STEP_PARTS]; /* that one position of one head takes in a tile */
@@ -64,16 +66,17 @@ bool art_attention_next_step(struct attention_call *call, const struct attention
 static inline int8_t *art_attention_codes(const struct attention_call *call,
                                           const struct attention_step *step, uint32_t head)
 {
+    const uint32_t row_bytes = step->part == STEP_KEYS ? call->key_bytes : call->value_bytes;
     uint8_t *const tile = call->tiles[step->tile];
-    return (int8_t *)tile + (head - step->head) * step->stride * call->shape->dim;
+    return (int8_t *)tile + (head - step->head) * step->stride * row_bytes;
 }
 
 /* Scales of a head in a step's tile of keys or value scales: behind the codes of all heads. */
 static inline float *art_attention_scales(const struct attention_call *call,
                                           const struct attention_step *step, uint32_t head)
 {
-    const uint32_t dim = step->part == STEP_KEYS ? call->shape->dim : 0;
-    uint8_t *const scales = call->tiles[step->tile] + step->heads * step->stride * dim;
+    const uint32_t row_bytes = step->part == STEP_KEYS ? call->key_bytes : 0;
+    uint8_t *const scales = call->tiles[step->tile] + step->heads * step->stride * row_bytes;
     return (float *)(void *)scales + (head - step->head) * step->stride;
 }
 

@@ -30,7 +30,7 @@ static void rotate(const float *cosine, const float *sine, uint32_t half, float 
 }
 
 float art_head_row(const struct art_head_transform *transform, uint32_t dim, uint32_t position,
-                   float *row, int8_t *codes)
+                   float code_max, float *row, int8_t *codes)
 {
     if (transform->norm_weight) {
         normalise(transform, dim, row);
@@ -40,7 +40,7 @@ float art_head_row(const struct art_head_transform *transform, uint32_t dim, uin
         rotate(transform->rope_cosine + position * half, transform->rope_sine + position * half,
                half, row);
     }
-    const struct art_row_scale scale = art_row_scale(art_largest(row, dim, 0.0f), 127.0f);
+    const struct art_row_scale scale = art_row_scale(art_largest(row, dim, 0.0f), code_max);
     (void)art_quantise_run(row, dim, scale, codes);
     return scale.scale;
 }

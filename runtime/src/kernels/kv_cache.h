@@ -2,12 +2,21 @@
 #ifndef ARETUSA_KERNELS_KV_CACHE_H
 #define ARETUSA_KERNELS_KV_CACHE_H
 
-#include <stdint.h>
+#include "aretusa/kernels.h"
+
+/* Eight 4-bit codes. */
+typedef uint32_t __attribute__((may_alias)) art_cache_word;
+
+/* Bytes of the codes of a row. */
+static inline uint32_t art_cache_row_bytes(uint32_t dim, enum art_cache_form form)
+{
+    return form == ART_CACHE_4BIT ? (dim + 7) / 8 * (uint32_t)sizeof(art_cache_word) : dim;
+}
 
 /* Bytes of the codes of so many rows, after which their scales start. */
-static inline uint32_t art_cache_codes_bytes(uint32_t rows, uint32_t dim)
+static inline uint32_t art_cache_codes_bytes(uint32_t rows, uint32_t row_bytes)
 {
-    return (rows * dim + 3) / 4 * 4;
+    return (rows * row_bytes + 3) / 4 * 4;
 }
 
 static inline uint32_t art_cache_scales_bytes(uint32_t rows)

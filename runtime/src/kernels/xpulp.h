@@ -30,6 +30,10 @@
 #define XP_MAX(rd, one, two) ".insn r 0x33, 6, 2, " rd ", " one ", " two "\n\t"
 /* rd += one * two. */
 #define XP_MAC(rd, one, two) ".insn r 0x33, 0, 0x21, " rd ", " one ", " two "\n\t"
+/* Each byte four bits further left. */
+#define XP_LEFT_4(rd, rs) ".insn r 0x57, 7, 0x28, " rd ", " rs ", x2\n\t"
+/* The four bits from a bit on, with their sign. */
+#define XP_NIBBLE(rd, rs, bit) ".insn r 0x33, 0, 0x63, " rd ", " rs ", x" #bit "\n\t"
 /* Four products of signed bytes; XP_SDOT adds them to rd. */
 #define XP_DOT(rd, one, two) ".insn r 0x57, 1, 0x4C, " rd ", " one ", " two "\n\t"
 #define XP_SDOT(rd, one, two) ".insn r 0x57, 1, 0x5C, " rd ", " one ", " two "\n\t"

@@ -129,8 +129,15 @@ static void decode_immediate(uint32_t word, struct instruction *found)
     reads(found, true, false, false, false);
 }
 
+/* Bit 25 is the lowest bit of a shift, the others stand where rs2 does. */
 static void decode_vector(uint32_t word, struct instruction *found)
 {
+    if (bits(word, 31, 26) == 0x14 && bits(word, 14, 12) == 7) {
+        found->kind = SLL_B;
+        found->imm = (int32_t)(bits(word, 24, 20) << 1 | bits(word, 25, 25));
+        reads(found, true, false, false, false);
+        return;
+    }
     found->kind = vector_kind(word);
     reads(found, true, true, false, found->kind == SDOT_B);
 }
@@ -152,6 +159,19 @@ static void decode_system(uint32_t word, struct instruction *found)
     found->kind = (funct3 & 3) == 0 ? ILLEGAL : only_reads ? CSR_READ : CSR_SET;
     found->imm = (int32_t)bits(word, 31, 20);
     reads(found, funct3 < 4, false, false, false);
+}
+
+/* Of a field rs2 is the number of its first bit. */
+static void decode_register(uint32_t word, struct instruction *found)
+{
+    if (bits(word, 31, 30) == 3) {
+        found->kind = bits(word, 14, 12) == 0 ? FIELD : ILLEGAL;
+        found->imm = (int32_t)bits(word, 29, 25);
+        reads(found, true, false, false, false);
+        return;
+    }
+    found->kind = register_kind(word);
+    reads(found, true, true, false, found->kind == MAC);
 }
 
 static void decode_rest(uint32_t word, struct instruction *found)
@@ -178,8 +198,7 @@ static void decode_rest(uint32_t word, struct instruction *found)
         reads(found, true, true, false, false);
         return;
     case 0x33:
-        found->kind = register_kind(word);
-        reads(found, true, true, false, found->kind == MAC);
+        decode_register(word, found);
         return;
     case 0x0f:
         found->kind = FENCE;

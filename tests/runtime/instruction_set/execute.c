@@ -37,6 +37,18 @@ static uint32_t dot_bytes(uint32_t a, uint32_t b)
     return sum;
 }
 
+static uint32_t shift_bytes(uint32_t a, uint32_t by)
+{
+    return a << by & 0x01010101u * (uint8_t)(0xffu << by);
+}
+
+/* What lies beyond the word is its sign. */
+static uint32_t field(uint32_t a, uint32_t first, uint32_t count)
+{
+    const uint32_t spare = first + count < 32 ? 32 - first - count : 0;
+    return (uint32_t)((int32_t)(a << spare) >> (first + spare));
+}
+
 static uint32_t xpulp(const struct instruction *now, uint32_t old, uint32_t a, uint32_t b)
 {
     switch ((enum kind)now->kind) {
@@ -46,6 +58,10 @@ static uint32_t xpulp(const struct instruction *now, uint32_t old, uint32_t a, u
         return (int32_t)a > (int32_t)b ? a : b;
     case DOT_B:
         return dot_bytes(a, b);
+    case SLL_B:
+        return shift_bytes(a, (uint32_t)now->imm & 7);
+    case FIELD:
+        return field(a, now->rs2, (uint32_t)now->imm + 1);
     default:
         return old + dot_bytes(a, b);
     }

@@ -86,6 +86,8 @@ enum kind {
     MAX,
     DOT_B,  /* pv.dotsp.b: four products of signed bytes */
     SDOT_B, /* pv.sdotsp.b: added to rd */
+    SLL_B,  /* pv.sll.sci.b: each byte imm bits to the left */
+    FIELD,  /* p.extract: imm + 1 bits from bit rs2 on, with their sign */
     KINDS
 };
 

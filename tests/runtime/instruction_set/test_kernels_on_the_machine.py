@@ -66,6 +66,8 @@ def shapes(draw: st.DrawFn) -> AttentionShape:
         context=position + tokens + draw(st.integers(0, 20)),
         tile_positions=8 * draw(st.integers(1, 100)),
         scores_bytes=draw(st.integers(0, 40000)),
+        key_bits=draw(st.sampled_from([4, 8])),
+        value_bits=draw(st.sampled_from([4, 8])),
     )
 
 

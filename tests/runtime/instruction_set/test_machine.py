@@ -38,6 +38,16 @@ SNIPPETS: Final = {
     "p.max": ("li a3, -3; li a4, 5; .insn r 0x33, 6, 2, a0, a3, a4", 5, 0),
     "pv.dotsp.b": (f"{TWO_WORDS}; .insn r 0x57, 1, 0x4C, a0, a3, a4", BYTES, 0),
     "pv.sdotsp.b": (f"li a0, 9; {TWO_WORDS}; .insn r 0x57, 1, 0x5C, a0, a3, a4", 9 + BYTES, 0),
+    "pv.sll.sci.b": (
+        "lw a3, 0(a2); .insn r 0x57, 7, 0x28, a0, a3, x2; .insn r 0x57, 7, 0x29, a1, a3, x1",
+        0x00F0F010,
+        0x00F8F808,
+    ),
+    "p.extract": (
+        "lw a3, 0(a2); .insn r 0x33, 0, 0x63, a0, a3, x8; .insn r 0x33, 0, 0x67, a1, a3, x28",
+        -1,
+        -8,
+    ),
     "lp.setup": (f"{LOOP}; addi a0, a0, 1; addi a1, a1, 2", 5, 10),
     "fmadd.s": ("lw a3, 16(a2); fadd.s a4, a3, a3; fmadd.s a0, a4, a4, a3", 0x40A00000, 0),
     "fnmsub.s": ("lw a3, 16(a2); fadd.s a4, a3, a3; fnmsub.s a0, a4, a4, a3", 0xC0400000, 0),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 ALIGN_BYTES: Final = 32
+FORMS: Final = {8: 0, 4: 1}  # enum art_cache_form
 BEFORE_BYTES: Final = 32  # junk in front of everything, so that no offset is 0
 
 
@@ -66,9 +67,26 @@ class Contents:
         return {int(memory): first + index for index, memory in enumerate(self._bytes)}
 
 
-def cache_arrays(codes: I8, scales: F32) -> list[Array]:
+def row_bytes(dim: int, bits: int) -> int:
+    """Codes of one head and position."""
+    return dim if bits == 8 else 4 * -(-dim // 8)
+
+
+def cache_arrays(codes: I8, scales: F32, bits: int = 8) -> list[Array]:
     """A cache as it lies: codes, padding to 4, scales."""
+    if bits == 4:
+        codes = pack_nibbles(codes)
     return [codes, junk((-codes.size % 4,), np.uint8), scales]
+
+
+def pack_nibbles(codes: I8) -> I8:
+    """Words of eight codes: elements 0 .. 3 in the lower halves of the bytes, 4 .. 7 above."""
+    dim = codes.shape[-1]
+    words = -(-dim // 8)
+    padded = np.zeros((*codes.shape[:-1], words, 2, 4), np.uint8)
+    padded.reshape(*codes.shape[:-1], 8 * words)[..., :dim] = codes.view(np.uint8) & 15
+    packed: I8 = (padded[..., 0, :] | padded[..., 1, :] << 4).view(np.int8)
+    return packed.reshape(*codes.shape[:-1], 4 * words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +103,8 @@ class AttentionShape:
     scores_bytes: int = 32768
     keys: Memory = Memory.L2
     values: Memory = Memory.L2
+    key_bits: int = 8
+    value_bits: int = 8
 
     @property
     def inverse(self) -> np.float32:
@@ -95,7 +115,8 @@ class AttentionShape:
     def params(self) -> list[int]:
         """The parameters of a case."""
         sizes = [self.tokens, self.heads, self.kv_heads, self.dim, self.position, self.context]
-        return [*sizes, self.tile_positions, self.scores_bytes, bits(float(self.inverse))]
+        forms = [FORMS[self.key_bits], FORMS[self.value_bits]]
+        return [*sizes, self.tile_positions, self.scores_bytes, bits(float(self.inverse)), *forms]
 
     @property
     def scratch_bytes(self) -> int:
@@ -106,38 +127,48 @@ class AttentionShape:
             kv_heads=self.kv_heads,
             dim=self.dim,
             context=self.context,
+            row_bytes=max(row_bytes(self.dim, bits) for bits in (self.key_bits, self.value_bits)),
             tile_positions=self.tile_positions,
             scores_bytes=self.scores_bytes,
         )
 
-    @property
-    def append_bytes(self) -> int:
-        """Scratch of appending keys or values."""
-        return append_scratch_bytes(tokens=self.tokens, heads=self.kv_heads, dim=self.dim)
+    def append_bytes(self, bits: int) -> int:
+        """Scratch of appending keys or values of so many bits."""
+        size = row_bytes(self.dim, bits)
+        return append_scratch_bytes(tokens=self.tokens, heads=self.kv_heads, row_bytes=size)
 
 
 def append_case(
-    src: F32, transform: HeadTransform, position: int, context: int, home: Memory = Memory.L2
+    src: F32,
+    transform: HeadTransform,
+    position: int,
+    context: int,
+    home: Memory = Memory.L2,
+    *,
+    width: int = 8,
 ) -> Case:
     """art_cache_append: rows outside the appended ones keep what they held."""
     tokens, heads, dim = src.shape
-    codes, scales = arithmetic.quantise(transform.apply(src, position))
-    old = (junk((heads, context, dim), np.int8), junk((heads, context), np.float32))
-    old_codes, old_scales = old[0].reshape(heads, context, dim), old[1].reshape(heads, context)
+    size = row_bytes(dim, width)
+    codes, scales = arithmetic.quantise(transform.apply(src, position), width)
+    old_codes = junk((heads, context, size), np.int8).reshape(heads, context, size)
+    old_scales = junk((heads, context), np.float32).reshape(heads, context)
     new_codes, new_scales = old_codes.copy(), old_scales.copy()
-    new_codes[:, position : position + tokens] = codes.transpose(1, 0, 2)
+    stored = pack_nibbles(codes) if width == 4 else codes
+    new_codes[:, position : position + tokens] = stored.transpose(1, 0, 2)
     new_scales[:, position : position + tokens] = scales.T
     before, after = Contents(), Contents()
     after.put(home, *cache_arrays(new_codes, new_scales))
     at = before.put(home, *cache_arrays(old_codes, old_scales))
-    scratch = before.scratch(append_scratch_bytes(tokens=tokens, heads=heads, dim=dim))
+    scratch = before.scratch(append_scratch_bytes(tokens=tokens, heads=heads, row_bytes=size))
     tables = [transform.norm_weight, transform.cosine, transform.sine]
     return Case(
-        name=f"cache_append {tokens}x{heads}x{dim} at {position} of {context} in {home.name}",
+        name=f"cache_append {tokens}x{heads}x{dim} of {width} bits at {position} of {context}"
+        f" in {home.name}",
         kernel=Kernel.CACHE_APPEND,
         params=[
             *(tokens, heads, dim, position, bits(transform.norm_eps), context),
-            *(home, at, scratch),
+            *(home, at, scratch, FORMS[width]),
         ],
         arrays=[*tables, src, *before.arrays()],
         expected={4: after.arrays()[0]},
@@ -170,8 +201,8 @@ def attention_case(
     out = attention_rows(shape, query, keys, values)
     contents = Contents()
     places = [
-        *(shape.keys, contents.put(shape.keys, *cache_arrays(*keys))),
-        *(shape.values, contents.put(shape.values, *cache_arrays(*values))),
+        *(shape.keys, contents.put(shape.keys, *cache_arrays(*keys, shape.key_bits))),
+        *(shape.values, contents.put(shape.values, *cache_arrays(*values, shape.value_bits))),
     ]
     scratch = contents.scratch(shape.scratch_bytes)
     seen_total = sum(shape.position + token + 1 for token in range(shape.tokens))
@@ -193,9 +224,14 @@ def random_attention_case(rng: np.random.Generator, shape: AttentionShape) -> Ca
         codes, scales = random_rows(rng, int(np.prod(sizes)), shape.dim)
         return codes.reshape(*sizes, shape.dim), scales.reshape(sizes) * np.float32(0.2)
 
+    def cache(bits: int) -> tuple[I8, F32]:
+        codes, scales = rows(shape.kv_heads, shape.context)
+        if bits == 4:
+            codes = rng.integers(-8, 8, codes.shape).astype(np.int8)
+        return codes, scales
+
     query = rows(shape.tokens, shape.heads)
-    keys, values = (rows(shape.kv_heads, shape.context) for _ in range(2))
-    return attention_case(shape, query, keys, values)
+    return attention_case(shape, query, cache(shape.key_bits), cache(shape.value_bits))
 
 
 def steps_case(rng: np.random.Generator, shape: AttentionShape, chunk: int) -> Case:
@@ -205,21 +241,26 @@ def steps_case(rng: np.random.Generator, shape: AttentionShape, chunk: int) -> C
         rows = rng.standard_normal((shape.tokens, heads, shape.dim)) * 3
         return rows.astype(np.float32)
 
-    def cache(rows: F32) -> tuple[I8, F32]:
-        codes, scales = arithmetic.quantise(rows)
+    def cache(rows: F32, bits: int) -> tuple[I8, F32]:
+        codes, scales = arithmetic.quantise(rows, bits)
         return codes.transpose(1, 0, 2), scales.T
 
+    def empty(bits: int) -> list[Array]:
+        rows = shape.kv_heads * shape.context
+        codes = junk((rows, row_bytes(shape.dim, bits)), np.int8)
+        return cache_arrays(codes, junk((rows,), np.float32))
+
     query, keys, values = src(shape.heads), src(shape.kv_heads), src(shape.kv_heads)
-    out = attention_rows(shape, arithmetic.quantise(query), cache(keys), cache(values))
+    caches = cache(keys, shape.key_bits), cache(values, shape.value_bits)
+    out = attention_rows(shape, arithmetic.quantise(query), *caches)
     contents = Contents()
-    rows = shape.kv_heads * shape.context
-    empty = cache_arrays(junk((rows, shape.dim), np.int8), junk((rows,), np.float32))
     places = [
-        *(shape.keys, contents.put(shape.keys, *empty)),
-        *(shape.values, contents.put(shape.values, *empty)),
+        *(shape.keys, contents.put(shape.keys, *empty(shape.key_bits))),
+        *(shape.values, contents.put(shape.values, *empty(shape.value_bits))),
     ]
     step = replace(shape, tokens=min(chunk, shape.tokens))
-    scratch = contents.scratch(max(step.scratch_bytes, step.append_bytes))
+    appended = (step.append_bytes(bits) for bits in (shape.key_bits, shape.value_bits))
+    scratch = contents.scratch(max(step.scratch_bytes, *appended))
     codes = junk((step.tokens, shape.heads, shape.dim), np.int8)
     scales = junk((step.tokens, shape.heads), np.float32)
     return Case(
@@ -240,7 +281,7 @@ def scratch_case(shape: AttentionShape) -> Case:
     found = [
         quantise_scratch_bytes(tokens=shape.tokens, depth=shape.dim),
         shape.scratch_bytes,
-        shape.append_bytes,
+        shape.append_bytes(shape.value_bits),
     ]
     return Case(
         name=f"scratch bytes of {shape}",

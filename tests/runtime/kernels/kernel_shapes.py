@@ -282,22 +282,37 @@ def head_samples(
         ),
         operands=APPEND,
     )
+    yield Sample(
+        case=append_case(src, transform, 2, tokens + 3, width=4),
+        call=lambda cores: kernels.cache_append_call(
+            cores, **sizes, has_norm=has_norm, has_rope=has_rope, bits=4
+        ),
+        operands=APPEND,
+    )
 
 
-def attention_sample(*sizes: int) -> Sample:
-    """art_attention with weights that are all alike: no position is skipped."""
+def attention_sample(*sizes: int, bits: tuple[int, int] = (8, 8)) -> Sample:
+    """art_attention with weights that are all alike: no position is skipped.
+
+    `bits` are those of keys and of values.
+    """
     names = ("tokens", "heads", "kv_heads", "dim", "position", "context", "tile_positions")
     names += ("scores_bytes",)
-    shape = dict(zip(names, sizes, strict=False))
+    shape = dict(zip(names, sizes, strict=False)) | dict(
+        zip(("key_bits", "value_bits"), bits, strict=True)
+    )
     rng = np.random.default_rng(sizes[4])
 
     def rows(*counts: int) -> tuple[np.ndarray, np.ndarray]:
         codes, scales = random_rows(rng, int(np.prod(counts)), shape["dim"])
         return codes.reshape(*counts, -1), scales.reshape(counts)
 
+    def cached(width: int) -> tuple[np.ndarray, np.ndarray]:
+        codes, scales = rows(shape["kv_heads"], shape["context"])
+        return codes if width == 8 else codes // 16, scales
+
     query = rows(shape["tokens"], shape["heads"])
-    keys = rows(shape["kv_heads"], shape["context"])
-    values = rows(shape["kv_heads"], shape["context"])
+    keys, values = cached(shape["key_bits"]), cached(shape["value_bits"])
     flat = np.full_like(values[1], 0.01)
     case = attention_case(
         AttentionShape(**shape), query, (keys[0], keys[1] * np.float32(1e-6)), (values[0], flat)

@@ -51,13 +51,19 @@ static struct art_attention_shape attention_shape(const struct test_case *test)
                                         .context = test->params[5],
                                         .tile_positions = test->params[6],
                                         .scores_bytes = test->params[7],
-                                        .inverse_sqrt_dim = float_param(test, 8)};
+                                        .inverse_sqrt_dim = float_param(test, 8),
+                                        .key_form = (enum art_cache_form)test->params[9],
+                                        .value_form = (enum art_cache_form)test->params[10]};
 }
 
-static struct art_heads_shape heads_of(const struct art_attention_shape *shape, uint32_t heads)
+static struct art_heads_shape heads_of(const struct art_attention_shape *shape, uint32_t heads,
+                                       enum art_cache_form form)
 {
-    return (struct art_heads_shape){
-        .tokens = shape->tokens, .heads = heads, .dim = shape->dim, .position = shape->position};
+    return (struct art_heads_shape){.tokens = shape->tokens,
+                                    .heads = heads,
+                                    .dim = shape->dim,
+                                    .position = shape->position,
+                                    .form = form};
 }
 
 void run_cache_append(const struct art_team *team, const struct test_case *test,
@@ -66,7 +72,8 @@ void run_cache_append(const struct art_team *team, const struct test_case *test,
     const struct art_heads_shape shape = {.tokens = test->params[0],
                                           .heads = test->params[1],
                                           .dim = test->params[2],
-                                          .position = test->params[3]};
+                                          .position = test->params[3],
+                                          .form = (enum art_cache_form)test->params[9]};
     const struct art_head_transform transform = {.norm_weight = arrays[0],
                                                  .norm_eps = float_param(test, 4),
                                                  .rope_cosine = arrays[1],
@@ -79,9 +86,9 @@ void run_cache_append(const struct art_team *team, const struct test_case *test,
 void run_attention(const struct art_team *team, const struct test_case *test, void *const *arrays)
 {
     const struct art_attention_shape shape = attention_shape(test);
-    const struct art_place keys = place_param(test, 9);
-    const struct art_place values = place_param(test, 11);
-    art_attention(team, &shape, arrays[0], arrays[1], &keys, &values, scratch_param(test, 13),
+    const struct art_place keys = place_param(test, 11);
+    const struct art_place values = place_param(test, 13);
+    art_attention(team, &shape, arrays[0], arrays[1], &keys, &values, scratch_param(test, 15),
                   arrays[2]);
 }
 
@@ -90,23 +97,25 @@ void run_steps(const struct art_team *team, const struct test_case *test, void *
 {
     const struct art_head_transform none = {0};
     const struct art_attention_shape all = attention_shape(test);
-    const struct art_place keys = place_param(test, 9);
-    const struct art_place values = place_param(test, 11);
-    const uint32_t chunk = test->params[14];
-    void *const scratch = scratch_param(test, 13);
+    const struct art_place keys = place_param(test, 11);
+    const struct art_place values = place_param(test, 13);
+    const uint32_t chunk = test->params[16];
+    void *const scratch = scratch_param(test, 15);
     for (uint32_t first = 0; first < all.tokens; first += chunk) {
         struct art_attention_shape shape = all;
         shape.tokens = all.tokens - first < chunk ? all.tokens - first : chunk;
         shape.position = first;
-        const struct art_heads_shape queries = heads_of(&shape, shape.heads);
-        const struct art_heads_shape rows = heads_of(&shape, shape.kv_heads);
+        const struct art_heads_shape queries = heads_of(&shape, shape.heads, ART_CACHE_8BIT);
+        const struct art_heads_shape new_keys = heads_of(&shape, shape.kv_heads, shape.key_form);
+        const struct art_heads_shape new_values =
+            heads_of(&shape, shape.kv_heads, shape.value_form);
         const uint32_t query = first * shape.heads * shape.dim;
         const uint32_t row = first * shape.kv_heads * shape.dim;
-        art_cache_append(team, &rows, &none, shape.context, (float *)arrays[1] + row, &keys,
+        art_cache_append(team, &new_keys, &none, shape.context, (float *)arrays[1] + row, &keys,
                          scratch);
         art_heads_quantise(team, &queries, &none, (float *)arrays[0] + query, arrays[3], arrays[4]);
         art_platform_barrier(team);
-        art_cache_append(team, &rows, &none, shape.context, (float *)arrays[2] + row, &values,
+        art_cache_append(team, &new_values, &none, shape.context, (float *)arrays[2] + row, &values,
                          scratch);
         art_platform_barrier(team);
         art_attention(team, &shape, arrays[3], arrays[4], &keys, &values, scratch,
@@ -146,7 +155,7 @@ void run_scratch_bytes(const struct test_case *test, void *const *arrays)
 {
     uint32_t *const found = arrays[0];
     const struct art_attention_shape shape = attention_shape(test);
-    const struct art_heads_shape heads = heads_of(&shape, shape.kv_heads);
+    const struct art_heads_shape heads = heads_of(&shape, shape.kv_heads, shape.value_form);
     found[0] = art_quantise_scratch_bytes(shape.tokens, shape.dim);
     found[1] = art_attention_scratch_bytes(&shape);
     found[2] = art_cache_append_scratch_bytes(&heads);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import cycle, product
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 HOMES: Final = (Memory.L2, Memory.SRAM, Memory.L3)
 NO_SCORES: Final = 0  # the least room for scores: those of one token and one kv head
 ENGINES: Final = (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
+NARROW: Final = ((4, 4), (8, 4), (4, 8))  # bits of keys and of values
 # tokens, heads, kv heads, head size, position of the first token, context
 SHAPES: Final = (
     (1, 1, 1, 8, 0, 1),
@@ -56,6 +58,8 @@ def shape_of(sizes: tuple[int, ...], **options: int) -> AttentionShape:
         scores_bytes=options.get("scores_bytes", 32768),
         keys=Memory(options.get("keys", Memory.L2)),
         values=Memory(options.get("values", Memory.L2)),
+        key_bits=options.get("key_bits", 8),
+        value_bits=options.get("value_bits", 8),
     )
 
 
@@ -82,7 +86,15 @@ def attention_cases() -> list[Case]:
     """Few and many positions, grouped heads, odd head sizes, several passes, tiles and homes."""
     rng = np.random.default_rng(6)
     shapes = [shape for sizes in SHAPES for shape in tilings(sizes)]
-    return [*(random_attention_case(rng, shape) for shape in shapes), *extreme_attention_cases()]
+    widths = cycle(NARROW)
+    narrow = [
+        replace(shape, key_bits=keys, value_bits=values)
+        for shape, (keys, values) in zip(shapes, widths, strict=False)
+    ]
+    return [
+        *(random_attention_case(rng, shape) for shape in (*shapes, *narrow)),
+        *extreme_attention_cases(),
+    ]
 
 
 def extreme_attention_cases() -> list[Case]:
@@ -94,7 +106,10 @@ def extreme_attention_cases() -> list[Case]:
     none = (values[0], np.zeros((1, 4096), np.float32))
     spike = (keys[0].copy(), keys[1])
     spike[0][0, 77] = 127
+    narrow = replace(shape, key_bits=4, value_bits=4)
+    lowest = np.full_like(keys[0], -8)
     return [
+        attention_case(narrow, query, (lowest, keys[1]), (lowest, values[1])),
         attention_case(shape, query, keys, values),
         attention_case(shape, query, keys, none),
         attention_case(shape, query, spike, values),
@@ -121,8 +136,8 @@ def append_cases() -> list[Case]:
                 HeadTransform(norm_weight=weight, norm_eps=1e-6, cosine=cosine, sine=sine)
             )
         cases += [
-            append_case(src, transform, position, 20, home)
-            for transform, home in product(transforms, HOMES)
+            append_case(src, transform, position, 20, home, width=width)
+            for transform, home, width in product(transforms, HOMES, (8, 4))
         ]
     return cases
 
@@ -139,6 +154,8 @@ def steps_cases() -> list[Case]:
                 scores_bytes=scores_bytes,
                 keys=keys,
                 values=values,
+                key_bits=key_bits,
+                value_bits=value_bits,
             ),
             chunk,
         )
@@ -147,7 +164,13 @@ def steps_cases() -> list[Case]:
             (1, 4, 16, 64),
             ((Memory.L2, Memory.L2, 64), (Memory.SRAM, Memory.L3, 8), (Memory.L3, Memory.L3, 32)),
         )
-        for scores_bytes in (NO_SCORES, 2048)
+        for scores_bytes, key_bits, value_bits in (
+            (NO_SCORES, 8, 8),
+            (2048, 8, 8),
+            (NO_SCORES, 4, 4),
+            (2048, 8, 4),
+            (2048, 4, 8),
+        )
     ]
 
 
@@ -195,12 +218,15 @@ def scratch_cases() -> list[Case]:
                 (tokens, heads, kv_heads, dim, 0, context),
                 scores_bytes=scores_bytes,
                 tile_positions=tile_positions,
+                key_bits=key_bits,
+                value_bits=value_bits,
             )
         )
         for tokens, (heads, kv_heads), dim, context in product(
             (1, 3, 16), ((1, 1), (9, 3), (32, 8)), (8, 57, 1537), (1, 7, 255, 512, 4096)
         )
         for scores_bytes, tile_positions in ((NO_SCORES, 8), (32768, 512))
+        for key_bits, value_bits in ((8, 8), *NARROW)
     ]
 
 

@@ -37,6 +37,22 @@ FORMS: Final = (
 )
 # n of every m columns are zero.
 PATTERNS: Final = ((1, 2), (2, 4), (3, 4), (4, 8), (6, 8), (8, 16), (12, 16))
+# Tokens, heads, kv heads, head size, position, context, positions of a tile, bytes of scores.
+ATTENTION: Final = (
+    (1, 9, 3, 28, 0, 16),
+    (1, 9, 3, 28, 40, 64),
+    (1, 9, 3, 64, 130, 256, 64),
+    (2, 4, 4, 48, 63, 128, 32),
+    (3, 6, 2, 30, 17, 64),
+    (1, 4, 1, 20, 100, 128, 96),
+    (5, 8, 8, 32, 7, 32),
+    (4, 2, 1, 13, 50, 80, 16),
+    (1, 8, 4, 64, 299, 300, 64),
+    (6, 6, 3, 24, 90, 100, 48, 3 * 800),
+    (9, 4, 2, 16, 30, 40, 24, 2 * 160),
+    (1, 16, 16, 4, 40, 64),
+    (3, 8, 4, 4, 100, 120, 256),
+)
 ENGINES: Final = (Engine.NEUREKA_3X3, Engine.NEUREKA_1X1)
 
 
@@ -62,22 +78,8 @@ def fitted_samples() -> Iterator[Sample]:
             yield from head_samples(
                 tokens, heads, dim, has_norm=option > 1, has_rope=option % 2 == 1
             )
-    for sizes in (
-        (1, 9, 3, 28, 0, 16),
-        (1, 9, 3, 28, 40, 64),
-        (1, 9, 3, 64, 130, 256, 64),
-        (2, 4, 4, 48, 63, 128, 32),
-        (3, 6, 2, 30, 17, 64),
-        (1, 4, 1, 20, 100, 128, 96),
-        (5, 8, 8, 32, 7, 32),
-        (4, 2, 1, 13, 50, 80, 16),
-        (1, 8, 4, 64, 299, 300, 64),
-        (6, 6, 3, 24, 90, 100, 48, 3 * 800),
-        (9, 4, 2, 16, 30, 40, 24, 2 * 160),
-        (1, 16, 16, 4, 40, 64),
-        (3, 8, 4, 4, 100, 120, 256),
-    ):
-        yield attention_sample(*sizes)
+    for sizes, bits in product(ATTENTION, ((8, 8), (4, 4))):
+        yield attention_sample(*sizes, bits=bits)
     for count in (64, 1000, 4096):
         yield from logit_samples(count)
 
@@ -104,6 +106,9 @@ def held_out_samples() -> Iterator[Sample]:
     yield attention_sample(1, 16, 16, 4, 64, 256, 512)
     yield attention_sample(7, 6, 3, 36, 21, 48, 32)
     yield attention_sample(5, 4, 2, 44, 60, 70, 32, 2 * 560)
+    yield attention_sample(1, 9, 3, 28, 127, 256, bits=(4, 4))
+    yield attention_sample(7, 6, 3, 36, 21, 48, 32, bits=(8, 4))
+    yield attention_sample(5, 4, 2, 44, 60, 70, 32, 2 * 560, bits=(4, 8))
     yield from logit_samples(2048)
 
 
