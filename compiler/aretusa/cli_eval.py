@@ -187,6 +187,10 @@ def print_evaluation(result: EvaluationResult, console: Console) -> None:
                 "" if text.top1_agreement is None else f"{text.top1_agreement:.1%}",
             )
         console.print(table)
+        for text in result.texts:
+            if text.block_snr_db:
+                levels = " ".join("equal" if x is None else f"{x:.1f}" for x in text.block_snr_db)
+                console.print(f"{text.text}, dB behind each block: {levels}", highlight=False)
     if result.answers:
         table = Table("book", "asked", "right", "exact", "part", "words", "nats of the answer")
         for answer in result.answers:

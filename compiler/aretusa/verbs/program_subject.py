@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from aretusa.program import Program
-from aretusa.reference.interpreter import Interpreter
+from aretusa.reference.interpreter import Interpreter, QuantisedRows
 from aretusa.tokenizer.encode import decode_bytes, encode
 from aretusa.tokenizer.model import MAX_PROMPT_CHARS
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from aretusa.ir.ops import Op
 
 _CHUNK_TOKENS: Final = 128  # of one step: 25 MB of logits with a vocabulary of 49152
 
@@ -80,6 +82,23 @@ class ProgramSubject:
             position += len(given)
             given = [int(np.argmax(logits[0]))]
             yield given[0]
+
+    def blocks(self, tokens: Sequence[int]) -> list[NDArray[np.float32]]:
+        """The last value of each block, as it lies in memory between two blocks."""
+        last: dict[int, NDArray[np.float32]] = {}
+        found: dict[int, list[NDArray[np.float32]]] = {}
+
+        def note(op: Op, value: NDArray[np.float32] | QuantisedRows) -> None:
+            if op.layer is not None and not isinstance(value, QuantisedRows):
+                last[op.layer] = value
+
+        machine = Interpreter(self.program.graph, self.program.weights, note)
+        for position in range(0, len(tokens), _CHUNK_TOKENS):
+            chunk = tokens[position : position + _CHUNK_TOKENS]
+            machine.forward(chunk, position, [len(chunk) - 1])
+            for layer, value in last.items():
+                found.setdefault(layer, []).append(value.reshape(len(chunk), -1).copy())
+        return [np.concatenate(found[layer]) for layer in sorted(found)]
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aretusa_compress.errors import ToolchainError, UsageError
 from aretusa_compress.evaluation.answering import ANSWER_TOKENS, ask
+from aretusa_compress.evaluation.noise import block_noise
 from aretusa_compress.evaluation.perplexity import WINDOW_TOKENS, cut_windows, judge_text
 from aretusa_compress.evaluation.questions import load_questions
 from aretusa_compress.evaluation.results import (
@@ -132,6 +133,7 @@ def _judge(
         nats=quality.nats,
         kl_nats=quality.kl_nats,
         top1_agreement=quality.top1_agreement,
+        block_snr_db=[] if other is None else block_noise(subject, other, windows[0][:-1]),
     )
 
 

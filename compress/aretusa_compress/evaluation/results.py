@@ -28,6 +28,11 @@ class TextResult(Record):
     nats: float = Field(description="that mean, per token")
     kl_nats: float | None = Field(description="KL(other || subject) per token; null without other")
     top1_agreement: Share | None = Field(description="tokens with the same favourite successor")
+    block_snr_db: list[float | None] = Field(
+        default=[],
+        description="other's hidden states over the deviation behind each block, in the first "
+        "window; null without deviation, empty without other or with other blocks",
+    )
 
 
 class AnswerResult(Record):

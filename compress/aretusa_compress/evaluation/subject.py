@@ -48,3 +48,7 @@ class Subject(Protocol):
     def continuation(self, tokens: Sequence[int]) -> Iterator[int]:
         """The most probable next token again and again; the caller stops."""
         ...
+
+    def blocks(self, tokens: Sequence[int]) -> list[NDArray[np.float32]]:
+        """Hidden states [positions, size] of a new sequence behind each block."""
+        ...

@@ -77,5 +77,22 @@ class TorchSubject:
             yield chosen
             given = self._ids([chosen])
 
+    @torch.inference_mode()
+    def blocks(self, tokens: Sequence[int]) -> list[NDArray[np.float32]]:
+        """One pass over the sequence, the blocks' outputs noted as they come."""
+        found: list[NDArray[np.float32]] = []
+
+        def note(_block: object, _given: object, out: Any) -> None:  # noqa: ANN401
+            states = out if isinstance(out, torch.Tensor) else out[0]
+            found.append(states.reshape(len(tokens), -1).float().cpu().numpy())
+
+        hooks = [block.register_forward_hook(note) for block in self.model.model.layers]
+        try:
+            self.model.model(self._ids(tokens), use_cache=False)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return found
+
     def _ids(self, tokens: Sequence[int]) -> torch.Tensor:
         return torch.tensor([list(tokens)], device=self.model.device)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scripted_subject import VOCABULARY, ScriptedSubject
 
+from aretusa_compress.evaluation.noise import block_noise, decibels
 from aretusa_compress.evaluation.perplexity import cut_windows, judge_text, log_softmax
 
 
@@ -50,3 +51,28 @@ def test_progress_counts_windows() -> None:
 def test_large_logits_do_not_overflow() -> None:
     logs = log_softmax(np.array([[3e38, 0, -3e38]], np.float32))
     assert np.exp(logs).sum() == pytest.approx(1)
+
+
+def test_noise_is_told_block_by_block() -> None:
+    mine, other = ScriptedSubject(share=0.4), ScriptedSubject(share=0.5)
+    first, second = block_noise(mine, other, [1, 2, 3])
+    assert first is None, "the first block gives both the same"
+    assert second == pytest.approx(20 * np.log10(1.5 / 0.1), abs=1e-4)
+
+
+def test_noise_leaves_out_the_first_position_and_needs_equal_blocks() -> None:
+    class Other(ScriptedSubject):
+        def blocks(self, tokens: list[int]) -> list[np.ndarray]:  # type: ignore[override]
+            rows = super().blocks(tokens)[0]
+            rows[0] *= 1000
+            return [rows] * self.context
+
+    assert block_noise(ScriptedSubject(share=0.0), Other(context=2), [1, 2, 3]) == [None, None]
+    assert block_noise(ScriptedSubject(), Other(context=3), [1, 2, 3]) == []
+
+
+def test_decibels_of_nothing_are_finite() -> None:
+    assert decibels(np.ones(4, np.float32), np.ones(4, np.float32)) is None
+    silent = decibels(np.zeros(4, np.float32), np.ones(4, np.float32))
+    assert silent is not None
+    assert silent < -1000

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_models import compile_tiny, runnable_config, write_model
 from transformers import AutoModelForCausalLM
 
+from aretusa.verbs.program_subject import ProgramSubject
 from aretusa_compress.errors import ModelError
+from aretusa_compress.evaluation.noise import block_noise
 from aretusa_compress.evaluation.open_checkpoint import open_subject
 from aretusa_compress.evaluation.perplexity import cut_windows, judge_text
 
@@ -66,3 +69,31 @@ def test_tensors_that_do_not_fit_the_configuration_are_refused(tmp_path: Path) -
     (directory / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match="E0202"):
         open_subject(directory)
+
+
+def test_a_program_departs_from_its_checkpoint_block_by_block(tmp_path) -> None:  # noqa: ANN001
+    model = write_model(tmp_path / "model", runnable_config(layers=4), dtype="float32")
+    exact = open_subject(model)
+    levels = {}
+    for bits in (4, 8):
+        program = ProgramSubject.open(compile_tiny(model, tmp_path / str(bits), bits=bits))
+        levels[bits] = block_noise(program, exact, list(range(3, 33)))
+    assert len(levels[4]) == len(levels[8]) == 4
+    assert all(fine > coarse + 10 for coarse, fine in zip(levels[4], levels[8], strict=True))
+    assert block_noise(exact, exact, list(range(3, 33))) == [None] * 4
+
+
+def test_hidden_states_are_those_of_the_model(subject, plain) -> None:  # noqa: ANN001
+    tokens = subject.encode("The President shall have power")
+    with torch.inference_mode():
+        expected = plain(torch.tensor([tokens]), output_hidden_states=True).hidden_states
+    found = subject.blocks(tokens)
+    assert len(found) == len(expected) - 1
+    for state, known in zip(found[:-1], expected[1:-1], strict=True):  # the last one is normed
+        assert np.allclose(state, known[0].numpy(), atol=1e-5)
+
+
+def test_a_text_begins_with_a_token_that_the_program_knows_too(tmp_path) -> None:  # noqa: ANN001
+    model = write_model(tmp_path / "model")
+    program = ProgramSubject.open(compile_tiny(model, tmp_path / "build"))
+    assert open_subject(model).start == program.start
