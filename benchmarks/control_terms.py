@@ -3,7 +3,7 @@
     python benchmarks/control_terms.py
 
 takes the measurements in docs/virtual-platform.json: those of the models in FITTED choose the
-terms, the others are a check. The fit is of every op's cycles per token; terms that they cannot tell
+terms, the others are a check. The fit is of every op's cycles per token; terms that it cannot tell
 apart, of jobs and of what finishes units, are those of an instruction trace.
 """
 

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from aretusa.cost.calls import barrier_cycles
-from aretusa.cost.control import job_cycles as giving_job_cycles
 from aretusa.cost.control import transfer_cycles
 from aretusa.cost.transfers import off_chip_cycles
 from aretusa.neureka.cycles import EngineWork, job_cycles
@@ -44,7 +43,7 @@ class Durations:
             wake=target.cluster.wake_cycles,
             check=target.offload.register_cycles,
             give=transfer_cycles(target),
-            program=giving_job_cycles(target),
+            program=target.neureka_features.program_cycles,
             chunk=self._chunk,
         )
 

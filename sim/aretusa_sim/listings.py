@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aretusa.errors import UsageError
 from aretusa.manifest import TARGET_FILE
 from aretusa.memory.body import bodies
 from aretusa.memory.contents import TOKENIZER, WORKSPACE, RegionKind
@@ -16,15 +17,18 @@ from aretusa.target.load import load_target
 from aretusa.trace.listing import listing_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aretusa.manifest import Manifest, RegionRecord, RingRecord
     from aretusa.program import Program
+    from aretusa.target.description import Target
     from aretusa.trace.listing import Listing
 
 
 def built_listing(program: Program) -> Listing:
     """The numbers of a build, from its files alone."""
     manifest, graph = program.manifest, program.graph
-    target = load_target(str(program.build / TARGET_FILE))
+    target = _target(program.build)
     working, rolled = _working(manifest), roll(graph)
     regions = tuple(map(_region, manifest.regions))
     sizes = {region.name: region.size_bytes for region in regions}
@@ -38,6 +42,21 @@ def built_listing(program: Program) -> Listing:
         tokenizer_bytes=sizes.get(TOKENIZER, 0),
         workspace_bytes=sizes.get(WORKSPACE, 0),
     )
+
+
+def _target(build: Path) -> Target:
+    """The target as it was when the build was made; E0005 if it lacks what this version needs."""
+    path = build / TARGET_FILE
+    try:
+        return load_target(str(path))
+    except UsageError as problem:
+        raise UsageError(
+            "E0005",
+            "not a build directory of this version",
+            file=build,
+            why=f"{TARGET_FILE}: {problem.why}",
+            fix="Make it again with `aretusa compile MODEL -o DIRECTORY`",
+        ) from problem
 
 
 def with_clock(listed: Listing, clock_hz: int | None) -> Listing:

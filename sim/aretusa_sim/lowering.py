@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from aretusa.cost.code_cache import CodeCache
-from aretusa.cost.control import linear_codes, touch_cycles
+from aretusa.cost.control import linear_codes, linear_control, touch_cycles
 from aretusa.ir import ops
 from aretusa.trace.event import (
     JOBS_MAX,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from aretusa.cost.code_cache import Cached
+    from aretusa.target.description import LinearControl
     from aretusa.trace.event import Event
     from aretusa_sim.code import Block, Instruction
     from aretusa_sim.core_work import CoreWork, Share
@@ -44,6 +45,7 @@ MULTIPLYING: Final = {
     "linear group": Unit.ENGINE,
     "linear last group": Unit.ENGINE,
 }
+FINISHING: Final = {"linear finish", "linear group", "linear last group"}
 ATTENDING: Final = {"attention keys": "key_cache", "attention values": "value_cache"}
 TILE_OUT: Final = 32  # output channels for which N-EUREKA reads its inputs anew
 
@@ -102,6 +104,8 @@ class _OpLowering:
         self.repeats = Repeats(call)
         self._phases: Iterator[tuple[int, Counted]] = iter(())
         self._pending: Counted | None = None  # work of core 0 before it gives its next transfer
+        self._linear = _linear_control(call)
+        self._parted = 0  # where core 0 began to do what the others do not
         op = call.op
         if isinstance(op, ops.CachedAttention):
             self._phases = enumerate(attention_work(call, op))
@@ -115,6 +119,7 @@ class _OpLowering:
             case Touch():
                 self._touch(event)
             case Barrier():
+                self._parted = len(self.instructions)
                 self.instructions.append((BARRIER, 0, (), 0))
             case TransferStart():
                 self._transfer(event)
@@ -134,9 +139,9 @@ class _OpLowering:
         """A kernel is called."""
         target = self.parent.core_work.target
         self._control(target.control.call_cycles)
-        if isinstance(self.call.op, ops.Linear) and self.call.matrix.engine is not None:
-            fetched = self.parent.code_cache.run(linear_codes(target))
-            self._control(target.control.linear_cycles + fetched)
+        if self._linear is not None:
+            fetched = self.parent.code_cache.run(linear_codes(target, self._linear))
+            self._control(self._linear.layer_cycles + fetched)
 
     def _control(self, cycles: int) -> None:
         """What is run around kernels."""
@@ -144,11 +149,10 @@ class _OpLowering:
             self.instructions.append((WORK, cycles, (), self.row))
 
     def _find_unit(self) -> None:
-        """All cores find the unit behind this one before the barrier at which core 0 is alone."""
-        cycles = self.parent.core_work.target.control.unit_cycles
-        if cycles:
-            barriers = (at for at, one in enumerate(self.instructions) if one[0] == BARRIER)
-            self.instructions.insert(max(barriers), (WORK, cycles, (), self.row))
+        """The cores find the unit behind this one, beside its job, before they part or meet."""
+        if self._linear is not None and self._linear.unit_cycles:
+            work = (WORK, self._linear.unit_cycles, (), self.row)
+            self.instructions.insert(self._parted, work)
 
     def _wait(self, queue: int, number: int) -> None:
         self.instructions.append((WAIT, int(queue), (), self.parent.back(queue, number)))
@@ -157,6 +161,8 @@ class _OpLowering:
         call, phase = self.call, event.phase
         key = (phase, event.tokens, event.rows, event.depth)
         self._control(touch_cycles(self.parent.core_work.target.control, phase))
+        if phase in FINISHING and self._linear is not None:
+            self._control(self._linear.finish_cycles)
         if phase.startswith("attention"):
             self._attend()
         elif phase == CHOICE:
@@ -230,9 +236,13 @@ class _OpLowering:
     def _job(self, event: JobStart) -> None:
         stages = self.parent.durations.job(event)
         cycles = stages[0][1]
+        if self._linear is not None:
+            self._control(self._linear.job_cycles)
         self.instructions.append((GIVE, JOBS, stages, self.row))
         self.parent.give(JOBS)
         activity = self._of(self.row)
+        if activity.jobs == 0:
+            self._parted = len(self.instructions)  # the first unit is given before others are found
         activity.jobs += 1
         weights, inputs, outputs = event.weights, event.inputs, event.outputs
         activity.use(Unit.ENGINE, cycles, weights.size_bytes)
@@ -244,6 +254,20 @@ class _OpLowering:
 
     def _of(self, row: int) -> Activity:
         return self.activity.setdefault(row, Activity())
+
+
+def _linear_control(call: OpCall) -> LinearControl | None:
+    """Of the code around a layer's jobs; None where it has none."""
+    if not isinstance(call.op, ops.Linear) or call.matrix.engine is None:
+        return None
+    engine = call.matrix.engine
+    return linear_control(
+        call.listing.target,
+        tokens=call.tokens,
+        group=engine.group,
+        is_unsigned=engine.is_unsigned,
+        home=call.homes[call.matrix.engine_region],
+    )
 
 
 def _makes_room(wait: TransferWait | JobWait, following: Event | None) -> bool:

@@ -64,5 +64,5 @@ class Costs:
     wake: int  # core 0 after it has slept
     check: int  # core 0 that finds something done
     give: int  # core 0 gives a transfer
-    program: int  # core 0 gives a job
+    program: int  # core 0 writes the registers of a job
     chunk: int  # of a page on the link, which may turn to something urgent after each

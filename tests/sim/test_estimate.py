@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from aretusa_sim.estimation import Estimate
 
 CONFIGS: Final = Path(__file__).resolve().parents[2] / "examples" / "configs"
-# Of the plan's cycles, for decode and for the ops that take most. The simulation fetches the code
-# of a kernel again where another one came between, which weighs most in a small network.
-BAND: Final = 0.25
+# Of the plan's cycles of a decoded token.
+BAND: Final = 0.1
 
 
 @pytest.fixture(scope="module", params=[4, 8])
@@ -53,11 +52,9 @@ def test_epochs_are_those_of_the_plan(small: Estimate) -> None:
 
 
 def test_plan_and_simulation_agree_about_a_decoded_token(small: Estimate) -> None:
-    """The choice of a token is the simulation's alone, and the plan's code is always cached."""
     decode = small.result.phase("decode")
-    choice = decode.ops[-1].cycles
     planned = small.plan.load.decode_work / small.plan.request.goal.decode_tokens
-    assert (decode.cycles - choice) / decode.steps == pytest.approx(planned, rel=BAND)
+    assert decode.cycles / decode.steps == pytest.approx(planned, rel=BAND)
 
 
 def test_more_cached_positions_take_longer(small: Estimate) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,8 +22,6 @@ from aretusa_sim.perfetto import chrome_trace, write_trace
 from aretusa_sim.results import SimulationResult
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aretusa_sim.generation import Simulation
 
 PROMPT: Final = tuple(range(3, 16))
@@ -167,3 +167,14 @@ def test_counters_of_the_trace_show_memories_and_bandwidths(
     assert 0 < max(values["dma-in MB/s"]) <= most
     assert len(values["mW"]) > 2 * len(simulation.timings)
     assert all(event["dur"] > 0 for event in events if event["ph"] == "X")
+
+
+def test_a_build_of_an_earlier_version_is_to_be_made_again(build: Path, tmp_path: Path) -> None:
+    old = Path(shutil.copytree(build, tmp_path / "old"))
+    target = old / "target.toml"
+    text = target.read_text("utf-8")
+    target.write_text(text.partition("[energy.")[0], "utf-8")
+    with pytest.raises(UsageError, match="Make it again with `aretusa compile") as caught:
+        sim.run(old, PROMPT, NEW)
+    assert caught.value.code == "E0005"
+    assert "target.toml: missing key energy" in str(caught.value)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from aretusa.target.description import MemoryId
 
 if TYPE_CHECKING:
     from aretusa.cost.code_cache import Code
-    from aretusa.target.description import Control, Target
-
-LINEAR: Final = ("linear", "control")
+    from aretusa.target.description import Control, LinearControl, Target
 
 
-def job_cycles(target: Target) -> int:
-    """Of core 0 for one job of N-EUREKA: its registers prepared and written."""
-    return target.control.job_cycles + target.neureka_features.program_cycles
+def linear_control(
+    target: Target, *, tokens: int, group: int, is_unsigned: bool, home: MemoryId
+) -> LinearControl:
+    """Of a layer on N-EUREKA with codes at `home`: the compiler prepares the jobs of most layers.
+
+    Those of one token on the chip, with a scale per row: jobs/prepared.py.
+    """
+    is_prepared = tokens == 1 and group == 0 and not is_unsigned and home is not MemoryId.L3
+    return target.control_token if is_prepared else target.control_units
 
 
 def transfer_cycles(target: Target) -> int:
@@ -22,16 +28,15 @@ def transfer_cycles(target: Target) -> int:
     return target.control.transfer_cycles + offload.transfer_registers * offload.register_cycles
 
 
-def linear_codes(target: Target) -> tuple[tuple[Code, float], ...]:
+def linear_codes(target: Target, control: LinearControl) -> tuple[tuple[Code, float], ...]:
     """The code of linear layers on N-EUREKA, but for finishing sums."""
-    return ((LINEAR, float(target.control.linear_code_lines)),)
+    path = "token" if control is target.control_token else "units"
+    return ((("linear", path), float(control.code_lines)),)
 
 
 def touch_cycles(control: Control, phase: str) -> int:
     """Of the cores before a phase of a kernel, as events name it."""
     match phase:
-        case "linear finish" | "linear group" | "linear last group":
-            return control.finish_cycles
         case "linear tile":
             return control.tile_cycles
         case "choose":

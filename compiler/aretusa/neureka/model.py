@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from aretusa.neureka import registers as fields
+from aretusa.neureka.check import JobError
 from aretusa.neureka.registers import L1_ADDRESS_MASK, Mode, Register
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Job:
         unfinished = (3, 7, 8, 11, fields.STREAM_IN_BIT, fields.CHANNEL_SHIFT_BIT)
         refused = [bit for bit in unfinished if self.config.bit(bit)]
         if refused or self.value[Register.PADDING] >> 16 or self.value[Register.FILTER_MASK]:
-            raise NotImplementedError(f"CONFIG bits {refused}, padding or filter mask")
+            raise JobError(f"CONFIG bits {refused}, padding or filter mask")
 
     def run(self) -> None:
         """Compute and write all outputs."""

@@ -29,9 +29,9 @@ GRAPH_ONLY: Final = (ops.SelectRow,)  # no kernel is called
 def around_cycles(graph: Graph, setting: Setting, *, has_engine: bool) -> list[int]:
     """For each op what its call takes besides the kernel; behind them, for a token's choice.
 
-    The same for one token as for many. Code is fetched where code that ran since has filled the
-    cores' cache. `has_engine`: linear layers run the code of N-EUREKA, not that of the cluster's
-    products.
+    Of a decoded token; others take about the same. Code is fetched where code that ran since has
+    filled the cores' cache. `has_engine`: linear layers run the code of N-EUREKA, not that of the
+    cluster's products.
     """
     target = setting.target
     cache = CodeCache(target.core)
@@ -54,7 +54,7 @@ def _codes(
 ) -> Iterator[tuple[Code, float]]:
     target, cores = setting.target, setting.target.cluster.cores
     if isinstance(op, ops.Linear) and has_engine:
-        yield from linear_codes(target)
+        yield from linear_codes(target, target.control_token)
         yield from finish_sums_call(
             cores, rows=1, tokens=1, has_residual=op.residual is not None
         ).codes(target)

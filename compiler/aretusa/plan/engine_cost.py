@@ -7,7 +7,7 @@ from functools import cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from aretusa.cost.control import job_cycles as giving_job_cycles
+from aretusa.cost.control import linear_control
 from aretusa.cost.groups import add_group_call, finish_totals_call
 from aretusa.cost.kernels import finish_sums_call
 from aretusa.ir.types import SUM_RUN
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aretusa.memory.engine_pieces import EnginePiece
     from aretusa.memory.linear_plan import LinearPlan
     from aretusa.neureka.timing import NeurekaTiming
-    from aretusa.target.description import Target
+    from aretusa.target.description import LinearControl, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +93,37 @@ def engine_cost(
     """
     is_paged = home is MemoryId.L3
     channels = MemoryId.SRAM if is_paged else home
+    control = linear_control(
+        target, tokens=tokens, group=piece.group, is_unsigned=piece.is_unsigned, home=home
+    )
     known: dict[Unit, UnitCost] = {}
     found: list[UnitCost] = []
     for unit in units(plan, piece, tokens, is_paged=is_paged):
         if unit not in known:
-            known[unit] = _unit_cost(unit, piece, target, channels)
+            known[unit] = _unit_cost(unit, piece, target, channels, control)
         found.append(known[unit])
     return EngineCost(
         engine_cycles=sum(unit.length for unit in found),
-        cycles=_pipelined(found, target, tiles_cycles),
+        cycles=_pipelined(found, target, control, tiles_cycles),
         weight_bytes=sum(unit.weight_bytes for unit in found),
         jobs=sum(unit.jobs for unit in found),
     )
 
 
-def _pipelined(found: list[UnitCost], target: Target, tiles_cycles: int) -> int:
+def _pipelined(
+    found: list[UnitCost], target: Target, control: LinearControl, tiles_cycles: int
+) -> int:
     """Cycles until the last result is stored.
 
     A unit's jobs are given once the sums of the unit before the last are read, and before the cores
     turn to those of the last one. The unit behind it is found before.
     """
-    control, barrier = target.control, target.cluster.barrier_cycles
-    now = control.linear_cycles + (found[0].program if found else 0)
+    barrier = target.cluster.barrier_cycles
+    now = control.layer_cycles + (found[0].program if found else 0)
     engine_end = now + (found[0].length if found else 0)
     now += tiles_cycles
-    for unit, following in zip_longest(found, found[1:]):
-        now += control.unit_cycles + barrier
+    for number, (unit, following) in enumerate(zip_longest(found, found[1:])):
+        now += control.unit_cycles + (barrier if number else 0)
         own_end = engine_end
         if following is not None:
             now += following.program
@@ -127,14 +132,16 @@ def _pipelined(found: list[UnitCost], target: Target, tiles_cycles: int) -> int:
     return now
 
 
-def _unit_cost(unit: Unit, piece: EnginePiece, target: Target, channels: MemoryId) -> UnitCost:
+def _unit_cost(
+    unit: Unit, piece: EnginePiece, target: Target, channels: MemoryId, control: LinearControl
+) -> UnitCost:
     length, jobs, passes = unit_cycles(unit, piece, target)
     row_bytes = engine_bytes(piece.engine, 1, unit.length, piece.bits)
     return UnitCost(
         length=length,
         jobs=jobs,
-        program=jobs * giving_job_cycles(target),
-        finish=_finish(unit, piece, target, channels) + target.control.finish_cycles,
+        program=jobs * (control.job_cycles + target.neureka_features.program_cycles),
+        finish=_finish(unit, piece, target, channels) + control.finish_cycles,
         weight_bytes=passes * unit.rows * row_bytes,
     )
 

@@ -148,14 +148,20 @@ class Control:
     """
 
     call_cycles: int  # a kernel is called: where its arguments lie
-    linear_cycles: int  # of a linear layer on N-EUREKA: its sizes, its first unit
-    linear_code_lines: int
-    unit_cycles: int  # the cores find the next unit of a layer
-    job_cycles: int  # core 0 prepares a job, before it writes the registers
-    finish_cycles: int  # the cores find the arrays of a unit
     tile_cycles: int  # the cores find a tile
     transfer_cycles: int  # core 0 checks and notes a transfer, besides writing the registers
     token_cycles: int  # a token is taken, and the next step begins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearControl:
+    """The same around the jobs of a linear layer on N-EUREKA; lines are those of the whole path."""
+
+    layer_cycles: int  # once: sizes, the first unit
+    unit_cycles: int  # the cores find the next unit
+    job_cycles: int  # core 0 prepares a job, before it writes the registers
+    finish_cycles: int  # the cores find the arrays of a unit
+    code_lines: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +201,8 @@ class Target:
     off_chip: OffChipLink
     offload: Offload
     control: Control
+    control_units: LinearControl  # of any layer
+    control_token: LinearControl  # of one token, where the compiler prepares the jobs
     contention: Contention
     clock: Clock
     neureka: NeurekaTiming

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from aretusa.ir import ops
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 Rows = tuple["Part", int]  # a part and the row of its tables
 
 
-class Stream:
+class Stream(ABC):
     """One ring: art_stream_begin, _await and _release."""
+
+    region: str
 
     def __init__(self, recorder: Recorder, listing: Listing, *, is_short: bool) -> None:
         """No pass has begun."""
@@ -35,20 +38,18 @@ class Stream:
         self._pass = Pass(0, ())
         self._landings: dict[int, tuple[Queue, int]] = {}
 
-    region: str
-
     @property
+    @abstractmethod
     def ring(self) -> Ring:
         """The ring's size."""
-        raise NotImplementedError
 
+    @abstractmethod
     def streamed(self, part: Part, row: int) -> Iterator[Streamed]:
         """What a part streams, in the order of use."""
-        raise NotImplementedError
 
+    @abstractmethod
     def give(self, load: Load, slot: int) -> tuple[Queue, int]:
         """Give the transfers of a load; returns the last one's queue and number."""
-        raise NotImplementedError
 
     def begin(self, parts: Iterable[Rows]) -> None:
         """Start a pass over parts: fill the ring."""
