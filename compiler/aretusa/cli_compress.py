@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Final, Optional
+from typing import TYPE_CHECKING, Annotated, Final, Optional
 
 import typer
 
@@ -12,6 +12,9 @@ from aretusa import errors
 from aretusa.cli_interrupt import interruptible
 from aretusa.cli_options import Debug, Json, Quiet  # noqa: TC001 - typer reads them
 from aretusa_compress import errors as compress_errors
+
+if TYPE_CHECKING:
+    from aretusa_compress.recipe.schema import Recipe
 
 # What the extra `compress` installs and nothing else does.
 _NEEDED: Final = ("torch", "transformers", "peft", "yaml", "psutil")
@@ -23,6 +26,10 @@ RecipeName = Annotated[
 Output = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--output-dir", "-o", help="Directory for the stages."),
+]
+Budgets = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--budget", help="Of --fit: mram=4MiB, tokens_per_s>=400, uJ<=300, bits<=5."),
 ]
 Changes = Annotated[
     Optional[list[str]],  # noqa: UP045
@@ -38,6 +45,11 @@ def compress_command(
         bool, typer.Option(help="Keep stages that are there and still current.")
     ] = True,
     changes: Changes = None,
+    fit: Annotated[
+        str, typer.Option(help="Choose bits per matrix for this target; needs --budget.")
+    ] = "",
+    objective: Annotated[str, typer.Option(help="Of --fit: kl or ppl.")] = "kl",
+    budget: Budgets = None,
     list_presets: Annotated[bool, typer.Option("--list-presets", help="And exit.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -46,6 +58,10 @@ def compress_command(
     """Make a checkpoint smaller by the stages of a recipe; each stage is a checkpoint of its own.
 
     Example: aretusa compress recipe.yaml -o build/smaller
+
+    With --fit a model or a recipe gets the bits per matrix that suit a chip best.
+
+    Example: aretusa compress my-llama --fit siracusa --budget mram=4MiB -o build/fitted
     """
     del debug
     require_compression()
@@ -53,7 +69,8 @@ def compress_command(
         if list_presets:
             _list_presets(as_json=as_json)
         else:
-            _run(recipe, output, only, resume=resume, changes=changes, show=(as_json, quiet))
+            asked = _asked(recipe, changes or [], fit, objective, budget or [])
+            _run(asked, output, only, resume=resume, show=(as_json, quiet))
     except compress_errors.CompressError as problem:
         raise coded(problem) from problem
 
@@ -89,25 +106,39 @@ def coded(problem: compress_errors.CompressError) -> errors.AretusaError:
     return found
 
 
+def _asked(
+    recipe: str | None, changes: list[str], fit: str, objective: str, budgets: list[str]
+) -> Recipe:
+    """The recipe that the command line means."""
+    from aretusa_compress.fit.recipe import fit_recipe  # noqa: PLC0415 - an optional package
+    from aretusa_compress.recipe.read import read_recipe  # noqa: PLC0415
+
+    if recipe is None:
+        raise _nothing_given()
+    if fit:
+        return fit_recipe(recipe, fit, objective, budgets, changes)
+    if budgets:
+        raise errors.UsageError(
+            "E0003", "--budget means nothing without --fit", fix="Add --fit siracusa"
+        )
+    return read_recipe(recipe, changes)
+
+
+def _nothing_given() -> errors.UsageError:
+    return errors.UsageError(
+        "E0003", "a recipe and -o DIR are needed", fix="Or ask for --list-presets"
+    )
+
+
 def _run(
-    recipe: str | None,
-    output: Path | None,
-    only: str,
-    *,
-    resume: bool,
-    changes: list[str] | None,
-    show: tuple[bool, bool],
+    asked: Recipe, output: Path | None, only: str, *, resume: bool, show: tuple[bool, bool]
 ) -> None:
-    from aretusa_compress.recipe.read import read_recipe  # noqa: PLC0415 - an optional package
-    from aretusa_compress.run.runner import run_recipe  # noqa: PLC0415
+    from aretusa_compress.run.runner import run_recipe  # noqa: PLC0415 - an optional package
     from aretusa_compress.terminal import Bars, result_lines  # noqa: PLC0415
 
-    if recipe is None or output is None:
-        raise errors.UsageError(
-            "E0003", "a recipe and -o DIR are needed", fix="Or ask for --list-presets"
-        )
+    if output is None:
+        raise _nothing_given()
     as_json, quiet = show
-    asked = read_recipe(recipe, changes or ())
     with interruptible(output), Bars(quiet=quiet or as_json) as bars:
         result = run_recipe(asked, output, only=only, resume=resume, progress=bars)
     if as_json:

@@ -13,8 +13,10 @@ STAGES: Final = {
     "calr",
     "depth",
     "eora",
+    "fit",
     "gptq",
     "lora",
+    "rotations",
     "sensitivity",
     "svd",
     "width",
@@ -25,7 +27,7 @@ HEAVY: Final = {"torch", "transformers", "peft", "gptqmodel", "datasets", "accel
 BELOW: Final = {"errors", "results", "model", "texts", "solvers"}
 
 # Stages that do what others do and more: they measure truncations, or go on training from them.
-BUILT_ON: Final = {"sensitivity": {"svd"}, "calr": {"lora", "sensitivity", "svd"}}
+BUILT_ON: Final = {"fit": {"svd"}, "sensitivity": {"svd"}, "calr": {"lora", "sensitivity", "svd"}}
 
 # Imports against the arrows: stage folder, and the part of another one.
 EXCEPTIONS: Final = {

@@ -21,6 +21,11 @@ def read_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
 
     Raises UsageError: E0001 without such a file, E0500, E0501, E0502.
     """
+    return changed_recipe(read_document(name), changes, name)
+
+
+def read_document(name: str) -> dict[str, Any]:
+    """A recipe as it is written; raises as `read_recipe`, but does not look inside."""
     path = Path(name)
     if path.suffix in {".yaml", ".yml"} or path.is_file():
         if not path.is_file():
@@ -30,6 +35,11 @@ def read_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
         document = _preset(name)
     if not isinstance(document, dict):
         raise UsageError("E0501", "a recipe is a mapping", file=name, fix="Begin with model: ...")
+    return document
+
+
+def changed_recipe(document: dict[str, Any], changes: Iterable[str], name: str) -> Recipe:
+    """The checked recipe of a document in which `changes` set single values."""
     for change in changes:
         _change(document, change)
     return parse_recipe(document, name)

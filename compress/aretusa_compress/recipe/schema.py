@@ -11,6 +11,7 @@ from aretusa_compress.awq.options import AwqOptions
 from aretusa_compress.calr.options import CalrOptions, LosparseOptions
 from aretusa_compress.depth.options import DepthOptions
 from aretusa_compress.eora.options import EoraOptions
+from aretusa_compress.fit.options import FitOptions
 from aretusa_compress.gptq.options import GptqOptions
 from aretusa_compress.lora.options import LoraOptions
 from aretusa_compress.recipe.options import Options
@@ -31,6 +32,7 @@ STAGE_OPTIONS: Final[dict[str, type[Options]]] = {
     "sensitivity": SensitivityOptions,
     "calr": CalrOptions,
     "losparse": LosparseOptions,
+    "fit": FitOptions,
 }
 
 

@@ -20,6 +20,7 @@ _PLACES: Final = {
     "sensitivity": ("sensitivity.stage", "SENSITIVITY"),
     "calr": ("calr.stage", "CALR"),
     "losparse": ("calr.losparse", "LOSPARSE"),
+    "fit": ("fit.stage", "FIT"),
 }
 
 
