@@ -139,6 +139,7 @@ def _heads(call: OpCall, touch: Touch) -> KernelCall:
             src=call.home(op.src),
             out=call.home(op.out),
         )
+    cache = call.cache(op.cache)
     return cache_append_call(
         call.cores,
         tokens=touch.tokens,
@@ -146,7 +147,8 @@ def _heads(call: OpCall, touch: Touch) -> KernelCall:
         dim=touch.depth,
         has_norm=has_norm,
         has_rope=op.rope,
-        bits=call.cache(op.cache).bits,
+        bits=cache.bits,
+        has_zeros=cache.has_zeros,
         tables=tables,
         src=call.home(op.src),
     )

@@ -28,7 +28,8 @@ def engine_table(weight: str) -> str:
 
 def cache_form(cache: Cache) -> str:
     """Of the codes of a cache; nothing for the form that is 0."""
-    return "" if cache.bits == 8 else f"ART_CACHE_{cache.bits}BIT"
+    zeros = "_ZEROS" if cache.has_zeros else ""
+    return "" if cache.bits == 8 else f"ART_CACHE_{cache.bits}BIT{zeros}"
 
 
 def float_literal(value: float) -> str:

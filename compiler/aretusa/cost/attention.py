@@ -200,11 +200,13 @@ def _score(dim: int, seen: int) -> Work:
 def _score_4bit(dim: int, seen: int) -> Work:
     """Words of eight elements, and half a word; other heads go element by element."""
     if dim % WORD:
-        return {"item_4bit": 1, "odd_4bit": seen, "odd_column_4bit": seen * dim}
+        once = {"item_4bit": 1, "item_column_4bit": dim}
+        return {**once, "odd_4bit": seen, "odd_column_4bit": seen * dim}
     fours, ones = divmod(seen, KEYS)
     words, halves = divmod(dim, 2 * WORD)
     return {
         "item_4bit": 1,
+        "item_word_4bit": dim // WORD,
         "position_4bit": seen,
         "four_4bit": fours,
         "four_word_4bit": fours * words,

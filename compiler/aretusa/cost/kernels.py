@@ -227,16 +227,18 @@ def cache_append_call(
     has_norm: bool = False,
     has_rope: bool = False,
     bits: int = 8,
+    has_zeros: bool = False,
     tables: MemoryId = MemoryId.L1,
     src: MemoryId = MemoryId.L1,
 ) -> KernelCall:
     """art_cache_append without what its copies take: as art_heads_quantise, then core 0 alone.
 
-    Codes of 4 bits are packed, with zeros behind a row that fills no whole words.
+    Codes of 4 bits are packed, with zeros behind a row that fills no whole words. Zero points need
+    both ends of a row.
     """
     rows = _head_rows(cores, tokens * heads, dim, has_norm=has_norm, has_rope=has_rope)
     if bits != 8:
-        rows = _packed(rows, dim)
+        rows = _packed(rows, dim, has_zeros=has_zeros)
     copy = {"call": 1}
     phases = (rows, Phase(name="copy", busiest=(copy,), all_cores=copy))
     return KernelCall(kernel="cache_append", phases=phases, places={"tables": tables, "src": src})
@@ -261,7 +263,7 @@ def _head_rows(cores: int, rows: int, dim: int, *, has_norm: bool, has_rope: boo
     return Phase(name="all", busiest=(work(ceil_div(rows, cores)),), all_cores=work(rows))
 
 
-def _packed(rows: Phase, dim: int) -> Phase:
+def _packed(rows: Phase, dim: int, *, has_zeros: bool) -> Phase:
     """The same rows packed."""
     words = ceil_div(dim, PACKED_CODES)
 
@@ -269,7 +271,8 @@ def _packed(rows: Phase, dim: int) -> Phase:
         mine = done["row"]
         spare = PACKED_CODES * words - dim
         packs = {"packed_row": mine, "packed_word": mine * words, "packed_zero": mine * spare}
-        return {**done, **packs}
+        ends = {"span_row": mine * has_zeros, "span_element": mine * has_zeros * dim}
+        return {**done, **packs, **ends}
 
     return Phase(
         name=rows.name,

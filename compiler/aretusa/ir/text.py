@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _OPS: Final = {op.__name__: op for op in get_args(Op)}
 _OP_LINE: Final = re.compile(r"(?:(%\S+): (\S+) = )?(\w+)\((.*)\) layer (none|\d+)")
 _FIELD: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|%[^\s,]+|[^\s,]+)')
-_CACHE: Final = re.compile(r"(\S+): (\d+)x(\d+)(?: (\d+) bits)?")
+_CACHE: Final = re.compile(r"(\S+): (\d+)x(\d+)(?: (\d+) bits)?( zeros)?")
 _DENSE: Final = re.compile(
     r"w(\d+)\[(\d+)x(\d+)\](?: group (\d+))?(?: zero (\d+))?( minimum| zeros)?"
     r"(?: sparse (\d+):(\d+)( packed)?)?"
@@ -120,7 +120,8 @@ def _parse_cache(text: str) -> Cache:
     match = _CACHE.fullmatch(text)
     if match is None:
         raise ValueError(f"not a cache: {text}")
-    return Cache(match[1], int(match[2]), int(match[3]), int(match[4] or 8))
+    bits, has_zeros = int(match[4] or 8), match[5] is not None
+    return Cache(match[1], int(match[2]), int(match[3]), bits, has_zeros)
 
 
 def _parse_weight_type(text: str) -> WeightType:

@@ -141,12 +141,16 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Keys or values of one layer: codes of 8 or 4 bits, one scale per head and position."""
+    """Keys or values of one layer: codes of 8 or 4 bits, one scale per head and position.
+
+    Keys of 4 bits have a zero point per head and position, too.
+    """
 
     name: str
     heads: int
     dim: int
     bits: int = 8
+    has_zeros: bool = False
 
     def __str__(self) -> str:
         return f"${self.name}: cache[{self.shape}]"
@@ -154,7 +158,8 @@ class Cache:
     @property
     def shape(self) -> str:
         """Heads, their size, and the width of codes that have not the usual one."""
-        return f"{self.heads}x{self.dim}{'' if self.bits == 8 else f' {self.bits} bits'}"
+        width = "" if self.bits == 8 else f" {self.bits} bits"
+        return f"{self.heads}x{self.dim}{width}{' zeros' * self.has_zeros}"
 
     @property
     def row_bytes(self) -> int:

@@ -92,6 +92,9 @@ def _verify_shapes(graph: Graph, op: Op, where: str) -> None:  # noqa: C901 - a 
             _same(where, (cache.heads * cache.dim,), (prod(op.src.type.dims(1)[1:]),))
             _is_vector(graph, op.norm_weight, cache.dim, where)
         case ops.Attention() | ops.CachedAttention():
+            keys, values = graph.cache(op.key_cache), graph.cache(op.value_cache)
+            assert keys.has_zeros == (keys.bits == 4), f"{where}: zero points of {keys}"
+            assert not values.has_zeros, f"{where}: zero points of {values}"
             _same(where, (_elements(op.query),), (_elements(op.out),))
         case _:
             assert_never(op)

@@ -80,6 +80,7 @@ def kernel_call(
                 has_norm=has_norm,
                 has_rope=op.rope,
                 bits=cache.bits,
+                has_zeros=cache.has_zeros,
             )
         case ops.CachedAttention():
             shape = _attention_shape(op, graph, tokens, position, setting.working)

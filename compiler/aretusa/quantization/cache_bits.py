@@ -42,9 +42,13 @@ class CacheBits:
 def declare_caches(graph: Graph, bits: CacheBits) -> Graph:
     """The graph with caches of these widths."""
     reads = [op for op in graph.ops if isinstance(op, ops.Attention | ops.CachedAttention)]
-    widths = {op.key_cache: bits.keys for op in reads}
-    widths |= {op.value_cache: bits.values for op in reads}
-    caches = tuple(replace(cache, bits=widths[cache.name]) for cache in graph.caches)
+    keys = {op.key_cache for op in reads}
+    caches = tuple(
+        replace(cache, bits=bits.keys, has_zeros=bits.keys == 4)
+        if cache.name in keys
+        else replace(cache, bits=bits.values)
+        for cache in graph.caches
+    )
     return replace(graph, caches=caches)
 
 

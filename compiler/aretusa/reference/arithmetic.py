@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     I8 = NDArray[np.int8]
     I32 = NDArray[np.int32]
 
+SPAN: Final = np.float32(14)  # steps between the ends of a row: 15 once both are rounded apart
+SHORTENER: Final = np.float32(17)  # leaves 20 significant bits of 24: a zero point fits below them
 PROBABILITY_MAX: Final = np.float32(4095)
 SCALE_MIN: Final = np.finfo(np.float32).tiny  # smallest normal binary32
 SUM_RUN: Final = 32  # activation codes are summed in runs of this length
@@ -80,6 +82,18 @@ def code_max(bits: int) -> np.float32:
 def quantise(x: F32, bits: int = 8) -> tuple[I8, F32]:
     """Codes in -127..127, or -7..7 with 4 bits, and one scale for each row (last axis) of x."""
     scale = scale_of(np.max(np.abs(x), axis=-1), code_max(bits))
+    divisor = np.where(scale == 0, np.float32(np.inf), scale)
+    codes = np.rint(x / divisor[..., None]).astype(np.int8)
+    return codes, scale
+
+
+def quantise_from_zero(x: F32) -> tuple[I8, F32]:
+    """Codes of a span of at most 15 with 0 in it, and a scale of 20 bits for each row of x."""
+    lowest = np.minimum(np.min(x, axis=-1), np.float32(0))
+    highest = np.maximum(np.max(x, axis=-1), np.float32(0))
+    scale = scale_of(highest - lowest, SPAN)
+    moved = scale * SHORTENER
+    scale = moved - (moved - scale)
     divisor = np.where(scale == 0, np.float32(np.inf), scale)
     codes = np.rint(x / divisor[..., None]).astype(np.int8)
     return codes, scale

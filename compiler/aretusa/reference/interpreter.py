@@ -68,7 +68,10 @@ class Weights(Protocol):
 
 @dataclass(slots=True)
 class _CacheState:
-    """One cache: int8 codes and scales in a lowered graph, real values before lowering."""
+    """One cache: int8 codes and scales in a lowered graph, real values before lowering.
+
+    Zero points are taken from the codes.
+    """
 
     codes: I8
     scales: F32
@@ -222,7 +225,11 @@ class _Step:
         return self.rotate(rows) if op.rope else rows
 
     def append(self, op: ops.CacheAppend) -> None:
-        rows = _quantise(self.heads(op), self.machine.graph.cache(op.cache).bits)
+        kind = self.machine.graph.cache(op.cache)
+        if kind.has_zeros:
+            rows = QuantisedRows(*arithmetic.quantise_from_zero(self.heads(op)))
+        else:
+            rows = _quantise(self.heads(op), kind.bits)
         cache = self.machine.caches[op.cache]
         positions = slice(self.position, self.position + len(self.tokens))
         cache.codes[:, positions] = rows.codes.transpose(1, 0, 2)

@@ -143,6 +143,16 @@ def quantise(nodes: OnnxNodes, x: ir.Value, bits: int = 8) -> QuantisedNodes:
     return QuantisedNodes(nodes.cast(round_to_codes(nodes, x, scales), ir.DataType.INT8), scales)
 
 
+def quantise_from_zero(nodes: OnnxNodes, x: ir.Value) -> QuantisedNodes:
+    """Codes of a span of at most 15 with 0 in it, and a scale of 20 bits for each row of x."""
+    lowest = nodes.add("Min", nodes.add("ReduceMin", x, nodes.ints(-1), keepdims=1), zero(nodes))
+    span = nodes.add("Sub", nodes.add("Max", largest(nodes, x), zero(nodes)), lowest)
+    scales = scale_of(nodes, span, nodes.f32("span", arithmetic.SPAN))
+    moved = nodes.add("Mul", scales, nodes.f32("shortener", arithmetic.SHORTENER))
+    scales = nodes.add("Sub", moved, nodes.add("Sub", moved, scales))
+    return QuantisedNodes(nodes.cast(round_to_codes(nodes, x, scales), ir.DataType.INT8), scales)
+
+
 def rope(nodes: OnnxNodes, x: ir.Value, cosine: ir.Value, sine: ir.Value) -> ir.Value:
     """Rotate the two halves of the last axis by the angles whose cosine and sine are given."""
     lower, upper = nodes.split(x, 2, -1)

@@ -243,8 +243,13 @@ class _Exporter:
     def append(self, op: ops.CacheAppend) -> None:
         cache = self.source.cache(op.cache)
         heads = _Heads(cache.heads, cache.dim, op.norm_weight, op.norm_eps, op.rope)
-        rows = arithmetic.quantise(self.nodes, self.heads(op.src, heads), cache.bits)
-        self.caches[op.cache] = append(self.nodes, self.caches[op.cache], rows, self.step)
+        rows = self.heads(op.src, heads)
+        codes = (
+            arithmetic.quantise_from_zero(self.nodes, rows)
+            if cache.has_zeros
+            else arithmetic.quantise(self.nodes, rows, cache.bits)
+        )
+        self.caches[op.cache] = append(self.nodes, self.caches[op.cache], codes, self.step)
 
     def attention(self, op: ops.CachedAttention) -> ir.Value:
         _, heads, dim = op.query.type.dims(1)

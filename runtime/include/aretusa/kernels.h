@@ -199,13 +199,16 @@ struct art_head_transform {
     const float *rope_sine;
 };
 
-/* How wide the codes of a key or value cache are. */
+/* How the codes of a key or value cache are stored. */
 enum art_cache_form {
     ART_CACHE_8BIT = 0, /* a row is dim int8 codes -127 .. 127 */
-    /* A row is whole words of eight codes -7 .. 7: byte j of word w holds the code of element
-     * 8 w + j in its lower half and that of element 8 w + 4 + j in its upper one, both as two's
-     * complement, and 0 behind the last element. */
-    ART_CACHE_4BIT = 1
+    /* Values. A row is whole words of eight codes -7 .. 7: byte j of word w holds the code of
+     * element 8 w + j in its lower half and that of element 8 w + 4 + j in its upper one, both as
+     * two's complement, and 0 behind the last element. */
+    ART_CACHE_4BIT = 1,
+    /* Keys. The same with codes of a zero point added, less 8: the lowest four bits of a row's
+     * scale are the zero point less 8, two's complement, and count as 0 in the scale. */
+    ART_CACHE_4BIT_ZEROS = 2
 };
 
 struct art_heads_shape {

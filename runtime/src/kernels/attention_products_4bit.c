@@ -1,5 +1,6 @@
 #include "attention_products_4bit.h"
 
+#include "float_bits.h"
 #include "kv_cache.h"
 #include "lanes.h"
 
@@ -63,13 +64,23 @@ static int32_t dot_one(const int8_t *query, const int8_t *key, uint32_t dim)
     return sum + rest_of_row(query, key, dim);
 }
 
+static int32_t sum_of(const int8_t *query, uint32_t dim)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < dim; i++) {
+        sum += query[i];
+    }
+    return sum;
+}
+
 float art_score_run_4bit(const struct art_key_run *keys, const int8_t *query, float factor,
                          float *scores, float before)
 {
     const uint32_t step = keys->step;
-    const uint32_t stride = step * art_cache_row_bytes(keys->dim, ART_CACHE_4BIT);
+    const uint32_t stride = step * art_cache_row_bytes(keys->dim, ART_CACHE_4BIT_ZEROS);
     const int8_t *key = keys->codes;
-    const float *scale = keys->scales;
+    const art_cache_word *scale = (const art_cache_word *)(const void *)keys->scales;
+    const int32_t query_sum = sum_of(query, keys->dim);
     float largest = before;
     for (uint32_t left = keys->count; left > 0;) {
         int32_t sums[4];
@@ -83,7 +94,8 @@ float art_score_run_4bit(const struct art_key_run *keys, const int8_t *query, fl
         left -= count;
         key += count * stride;
         for (uint32_t i = 0; i < count; i++, scale += step, scores += step) {
-            const float value = ((float)(sums[i] >> 4) * factor) * *scale;
+            const int32_t sum = (sums[i] >> 4) - art_cache_code(*scale, 0) * query_sum;
+            const float value = ((float)sum * factor) * art_float_of_bits(*scale & ~15u);
             *scores = value;
             largest = value > largest ? value : largest;
         }
@@ -91,18 +103,12 @@ float art_score_run_4bit(const struct art_key_run *keys, const int8_t *query, fl
     return largest;
 }
 
-/* The code of four bits from a bit of a word on. */
-static inline int32_t code_at(uint32_t word, uint32_t bit)
-{
-    return (int32_t)(word << (28 - bit)) >> 28;
-}
-
 static void mix_column(const art_code *codes, const int8_t *values, uint32_t positions,
                        uint32_t row_bytes, uint32_t bit, int32_t *sum)
 {
     int32_t found = *sum;
     for (; positions > 0; positions--, codes++, values += row_bytes) {
-        found += *codes * code_at((uint8_t)*values, bit);
+        found += *codes * art_cache_code((uint8_t)*values, bit);
     }
     *sum = found;
 }
@@ -125,10 +131,10 @@ void art_mix_run_4bit(const art_code *codes, const int8_t *values, uint32_t posi
         const int32_t code = *codes;
         if (code != 0) {
             const uint32_t word = *(const art_cache_word *)(const void *)row >> bit;
-            sum0 += code * code_at(word, 0);
-            sum1 += code * code_at(word, 8);
-            sum2 += code * code_at(word, 16);
-            sum3 += code * code_at(word, 24);
+            sum0 += code * art_cache_code(word, 0);
+            sum1 += code * art_cache_code(word, 8);
+            sum2 += code * art_cache_code(word, 16);
+            sum3 += code * art_cache_code(word, 24);
         }
     }
     sums[0] = sum0;

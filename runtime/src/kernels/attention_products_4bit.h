@@ -5,7 +5,9 @@
 
 #include "attention_products.h"
 
-/* art_score_run, with sums of sixteen times the products: below 2^23 for dims up to 512. */
+/* art_score_run of keys with zero points: the sum of query * key is that of query * code less the
+ * zero point times the sum of the query. Sums of sixteen times the products stay below 2^23 for
+ * dims up to 512. */
 art_score art_score_run_4bit;
 
 /* art_mix_run of the columns first .. first + columns - 1, first being a multiple of 4. `values`

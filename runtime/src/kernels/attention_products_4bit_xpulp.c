@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 
+#include "float_bits.h"
 #include "kv_cache.h"
 #include "lanes.h"
 #include "xpulp.h"
@@ -116,20 +117,44 @@ static struct art_int_lanes dot_four(const int8_t *query, const int8_t *key, uin
 
 /* A score and where the next ones are. */
 struct scoring {
-    const float *scale;
+    const art_cache_word *scale;
     float *score;
     uint32_t step;
+    int32_t query_sum;
     float factor;
     float largest;
 };
 
 static inline void finish(struct scoring *scoring, int32_t sum)
 {
-    const float value = ((float)(sum >> 4) * scoring->factor) * *scoring->scale;
+    const uint32_t scale = *scoring->scale;
+    const int32_t whole = (sum >> 4) - art_cache_code(scale, 0) * scoring->query_sum;
+    const float value = ((float)whole * scoring->factor) * art_float_of_bits(scale & ~15u);
     *scoring->score = value;
     scoring->largest = xp_float_max(value, scoring->largest);
     scoring->scale += scoring->step;
     scoring->score += scoring->step;
+}
+
+static int32_t sum_bytes(const int8_t *query, uint32_t dim)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < dim; i++) {
+        sum += query[i];
+    }
+    return sum;
+}
+
+static int32_t sum_words(const int8_t *query, uint32_t words)
+{
+    int32_t sum = 0, four;
+    __asm__ volatile(XP_LOOP("%[words]", 2)            /**/
+                     XP_LW("%[four]", "%[query]", "4") /**/
+                     XP_SDOT("%[sum]", "%[four]", "%[ones]") XP_END(2)
+                     : [query] "+r"(query), [sum] "+r"(sum), [four] "=&r"(four)
+                     : [words] "r"(words), [ones] "r"(0x01010101)
+                     : "memory");
+    return sum;
 }
 
 float art_score_run_4bit(const struct art_key_run *keys, const int8_t *query, float factor,
@@ -138,11 +163,18 @@ float art_score_run_4bit(const struct art_key_run *keys, const int8_t *query, fl
     const uint32_t dim = keys->dim;
     const uint32_t words = dim / 8;
     const bool has_half = (dim & 4) != 0;
-    const uint32_t stride = keys->step * art_cache_row_bytes(dim, ART_CACHE_4BIT);
+    const uint32_t stride = keys->step * art_cache_row_bytes(dim, ART_CACHE_4BIT_ZEROS);
     const int8_t *key = keys->codes;
-    struct scoring scoring = {keys->scales, scores, keys->step, factor, before};
+    const bool are_words = (((uintptr_t)query | dim) & 3) == 0;
+    struct scoring scoring = {.scale = (const art_cache_word *)(const void *)keys->scales,
+                              .score = scores,
+                              .step = keys->step,
+                              .query_sum =
+                                  are_words ? sum_words(query, dim / 4) : sum_bytes(query, dim),
+                              .factor = factor,
+                              .largest = before};
     uint32_t left = keys->count;
-    if ((((uintptr_t)query | dim) & 3) != 0) {
+    if (!are_words) {
         for (; left > 0; left--, key += stride) {
             finish(&scoring, dot_bytes(query, key, dim));
         }
@@ -162,11 +194,11 @@ float art_score_run_4bit(const struct art_key_run *keys, const int8_t *query, fl
 }
 
 static void mix_column(const art_code *codes, const int8_t *values, uint32_t positions,
-                       uint32_t row_bytes, uint32_t left, int32_t *sum)
+                       uint32_t row_bytes, uint32_t bit, int32_t *sum)
 {
     int32_t found = *sum;
     for (; positions > 0; positions--, codes++, values += row_bytes) {
-        found += *codes * ((int32_t)((uint32_t)*values << left) >> 28);
+        found += *codes * art_cache_code((uint8_t)*values, bit);
     }
     *sum = found;
 }
@@ -199,7 +231,7 @@ void art_mix_run_4bit(const art_code *codes, const int8_t *values, uint32_t posi
     const bool is_upper = (first & 4) != 0;
     if (columns < ART_MIX_COLUMNS) {
         for (uint32_t i = 0; i < columns; i++) {
-            mix_column(codes, row + i, positions, row_bytes, is_upper ? 24 : 28, sums + i);
+            mix_column(codes, row + i, positions, row_bytes, first & 4, sums + i);
         }
         return;
     }

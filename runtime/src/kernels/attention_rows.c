@@ -131,7 +131,7 @@ static void score(const struct attention *attention, const struct attention_step
                                      .step = shares->parts,
                                      .dim = shape->dim};
     art_score *const score_run =
-        shape->key_form == ART_CACHE_4BIT ? art_score_run_4bit : art_score_run;
+        shape->key_form == ART_CACHE_4BIT_ZEROS ? art_score_run_4bit : art_score_run;
     const uint32_t query = query_of(attention, row);
     float *const largest = attention->scratch.largest + row->index * ART_LANES;
     if (step->position == 0 && row->part == 0) {

@@ -1,3 +1,5 @@
+#include "code_grid.h"
+#include "float_bits.h"
 #include "head_row.h"
 #include "kv_cache.h"
 #include "l1_copies.h"
@@ -29,28 +31,73 @@ static void copy_to_cache(const struct art_heads_shape *shape, uint32_t context,
     art_copies_wait(&copies);
 }
 
-/* Two words of int8 codes make one of 4-bit codes. */
-static void pack(const float *row, uint32_t words, art_cache_word *packed)
+/* Codes are made where the row is. There is room for zeros behind them: a row of two elements has
+ * eight bytes. Two words of codes make one of 4-bit codes, each moved by an offset modulo 16. */
+static void pack(int8_t *codes, uint32_t dim, uint32_t offset, art_cache_word *packed)
 {
-    const art_cache_word *codes = (const art_cache_word *)(const void *)row;
-    for (const art_cache_word *const end = packed + words; packed != end; packed++, codes += 2) {
-        *packed = (codes[0] & 0x0f0f0f0fu) | (codes[1] & 0x0f0f0f0fu) << 4;
-    }
-}
-
-/* Codes are made where the row is, and there is room for zeros behind them: a row of two elements
- * has eight bytes. */
-static float append_4bit(const struct art_head_transform *transform, uint32_t dim,
-                         uint32_t position, float *row, int8_t *packed)
-{
-    int8_t *const codes = (int8_t *)(void *)row;
-    const uint32_t words = (dim + 7) / 8;
-    const float scale = art_head_row(transform, dim, position, 7.0f, row, codes);
+    const uint32_t words = (dim + 7) / 8, lower = 0x0f0f0f0fu, add = 0x01010101u * offset;
+    const art_cache_word *pair = (const art_cache_word *)(const void *)codes;
     for (uint32_t i = dim; i < 8 * words; i++) {
         codes[i] = 0;
     }
-    pack(row, words, (art_cache_word *)(void *)packed);
+    for (const art_cache_word *const end = packed + words; packed != end; packed++, pair += 2) {
+        const uint32_t first = ((pair[0] & lower) + add) & lower;
+        *packed = first | (((pair[1] & lower) + add) & lower) << 4;
+    }
+}
+
+static float append_value(const struct art_head_transform *transform, uint32_t dim,
+                          uint32_t position, float *row, art_cache_word *packed)
+{
+    int8_t *const codes = (int8_t *)(void *)row;
+    const float scale = art_head_row(transform, dim, position, 7.0f, row, codes);
+    pack(codes, dim, 0, packed);
     return scale;
+}
+
+/* A scale of 20 significant bits for codes of a span of at most 15. */
+static struct art_row_scale span_scale(float span)
+{
+    const float scale = art_row_scale(span, 14.0f).scale;
+    const float moved = scale * 17.0f;
+    const float shortened = moved - (moved - scale);
+    if (!(scale > 0.0f)) {
+        return (struct art_row_scale){0.0f, 0.0f};
+    }
+    return (struct art_row_scale){shortened, art_quotient(1.0f, shortened)};
+}
+
+static float append_key(const struct art_head_transform *transform, uint32_t dim, uint32_t position,
+                        float *row, art_cache_word *packed)
+{
+    int8_t *const codes = (int8_t *)(void *)row;
+    float lowest = 0.0f, highest = 0.0f;
+    art_transform_head(transform, dim, position, row);
+    for (uint32_t i = 0; i < dim; i++) {
+        lowest = row[i] < lowest ? row[i] : lowest;
+        highest = row[i] > highest ? row[i] : highest;
+    }
+    const struct art_row_scale unit = span_scale(highest - lowest);
+    (void)art_quantise_run(row, dim, unit, codes);
+    const int32_t zero = unit.scale > 0.0f ? -art_code_127(lowest, unit) : 0;
+    const uint32_t stored = (uint32_t)(zero + 8) & 15; /* less 8, modulo 16 */
+    pack(codes, dim, stored, packed);
+    return art_float_of_bits(art_bits_of_float(unit.scale) | stored);
+}
+
+static float append_row(const struct art_heads_shape *shape,
+                        const struct art_head_transform *transform, uint32_t position, float *row,
+                        int8_t *to)
+{
+    art_cache_word *const packed = (art_cache_word *)(void *)to;
+    switch (shape->form) {
+    case ART_CACHE_4BIT:
+        return append_value(transform, shape->dim, position, row, packed);
+    case ART_CACHE_4BIT_ZEROS:
+        return append_key(transform, shape->dim, position, row, packed);
+    default:
+        return art_head_row(transform, shape->dim, position, 127.0f, row, to);
+    }
 }
 
 void art_cache_append(const struct art_team *team, const struct art_heads_shape *shape,
@@ -66,11 +113,8 @@ void art_cache_append(const struct art_team *team, const struct art_heads_shape 
         const uint32_t token = row / shape->heads;
         const uint32_t position = shape->position + token;
         const uint32_t slot = row % shape->heads * shape->tokens + token;
-        float *const from = src + row * dim;
-        int8_t *const to = codes + slot * row_bytes;
-        scales[slot] = shape->form == ART_CACHE_4BIT
-                           ? append_4bit(transform, dim, position, from, to)
-                           : art_head_row(transform, dim, position, 127.0f, from, to);
+        scales[slot] =
+            append_row(shape, transform, position, src + row * dim, codes + slot * row_bytes);
     }
     art_platform_barrier(team);
     if (team->core == 0) {

@@ -29,8 +29,8 @@ static void rotate(const float *cosine, const float *sine, uint32_t half, float 
     }
 }
 
-float art_head_row(const struct art_head_transform *transform, uint32_t dim, uint32_t position,
-                   float code_max, float *row, int8_t *codes)
+void art_transform_head(const struct art_head_transform *transform, uint32_t dim, uint32_t position,
+                        float *row)
 {
     if (transform->norm_weight) {
         normalise(transform, dim, row);
@@ -40,6 +40,12 @@ float art_head_row(const struct art_head_transform *transform, uint32_t dim, uin
         rotate(transform->rope_cosine + position * half, transform->rope_sine + position * half,
                half, row);
     }
+}
+
+float art_head_row(const struct art_head_transform *transform, uint32_t dim, uint32_t position,
+                   float code_max, float *row, int8_t *codes)
+{
+    art_transform_head(transform, dim, position, row);
     const struct art_row_scale scale = art_row_scale(art_largest(row, dim, 0.0f), code_max);
     (void)art_quantise_run(row, dim, scale, codes);
     return scale.scale;

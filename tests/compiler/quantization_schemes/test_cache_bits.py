@@ -48,3 +48,12 @@ def test_keys_and_values_are_declared_apart() -> None:
         ("l1.values", 4),
     ]
     assert declare_caches(declared, CacheBits()) == graph
+
+
+def test_keys_of_four_bits_have_zero_points() -> None:
+    graph = llama_graph(tiny_config(layers=1), name="x", chunk_max=1, context=4)
+    declared = declare_caches(graph, CacheBits(4, 4))
+    assert [(cache.name, cache.has_zeros) for cache in declared.caches] == [
+        ("l0.keys", True),
+        ("l0.values", False),
+    ]

@@ -73,6 +73,24 @@ def test_codes_stay_within_the_largest_which_is_there(
     assert scale == 0 or scale >= SMALLEST_NORMAL
 
 
+@given(st.lists(st.floats(-(2.0**120), 2.0**120, width=32), min_size=1, max_size=40))
+def test_codes_from_zero_fit_four_bits(values: list[float]) -> None:
+    x = np.array(values, np.float32)
+    codes, scale = arithmetic.quantise_from_zero(x)
+    wide = codes.astype(np.int32)
+    assert max(wide.max(), 0) - min(wide.min(), 0) <= 15
+    assert scale.view(np.uint32) & 15 == 0  # where the zero point lies
+    # Half a step, and what rounding the scale and the quotient adds to it.
+    bound = float(scale) * 0.5001 if scale > 0 else 15 * SMALLEST_NORMAL
+    assert np.abs(wide * float(scale) - x).max() <= bound
+
+
+def test_zero_is_a_code_of_every_row() -> None:
+    codes, scale = arithmetic.quantise_from_zero(np.array([3.0, 17.0, 14.0, 0.0], np.float32))
+    assert codes.tolist() == [2, 14, 12, 0]
+    assert 17 / 14 * (1 - 2**-20) <= float(scale) <= 17 / 14 * (1 + 2**-20)
+
+
 @pytest.mark.parametrize("value", [0.0, 1e-45, 126 * SMALLEST_NORMAL])
 def test_a_row_too_small_for_a_normal_scale_is_zero(value: float) -> None:
     codes, scale = arithmetic.quantise(np.array([value, -value], np.float32))

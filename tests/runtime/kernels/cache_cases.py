@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 ALIGN_BYTES: Final = 32
-FORMS: Final = {8: 0, 4: 1}  # enum art_cache_form
+KEY_FORMS: Final = {8: 0, 4: 2}  # enum art_cache_form
+VALUE_FORMS: Final = {8: 0, 4: 1}
 BEFORE_BYTES: Final = 32  # junk in front of everything, so that no offset is 0
 
 
@@ -72,20 +73,33 @@ def row_bytes(dim: int, bits: int) -> int:
     return dim if bits == 8 else 4 * -(-dim // 8)
 
 
-def cache_arrays(codes: I8, scales: F32, bits: int = 8) -> list[Array]:
+def cache_arrays(codes: I8, scales: F32) -> list[Array]:
     """A cache as it lies: codes, padding to 4, scales."""
-    if bits == 4:
-        codes = pack_nibbles(codes)
     return [codes, junk((-codes.size % 4,), np.uint8), scales]
 
 
-def pack_nibbles(codes: I8) -> I8:
-    """Words of eight codes: elements 0 .. 3 in the lower halves of the bytes, 4 .. 7 above."""
+def stored(codes: I8, scales: F32, bits: int, *, are_keys: bool) -> tuple[I8, F32]:
+    """Codes and scales as a cache of so many bits holds them."""
+    if bits == 8:
+        return codes, scales
+    if not are_keys:
+        return pack_nibbles(codes), scales
+    offset = 8 - np.minimum(codes.min(axis=-1, keepdims=True), 0)
+    words = scales.astype(np.float32).view(np.uint32) | (offset[..., 0] & 15).astype(np.uint32)
+    return pack_nibbles(codes, offset), words.view(np.float32)
+
+
+def pack_nibbles(codes: I8, offset: I8 | int = 0) -> I8:
+    """Words of eight codes: elements 0 .. 3 in the lower halves of the bytes, 4 .. 7 above.
+
+    An offset is added to each of them, modulo 16.
+    """
     dim = codes.shape[-1]
     words = -(-dim // 8)
-    padded = np.zeros((*codes.shape[:-1], words, 2, 4), np.uint8)
-    padded.reshape(*codes.shape[:-1], 8 * words)[..., :dim] = codes.view(np.uint8) & 15
-    packed: I8 = (padded[..., 0, :] | padded[..., 1, :] << 4).view(np.int8)
+    padded = np.zeros((*codes.shape[:-1], 8 * words), np.int8)
+    padded[..., :dim] = codes
+    halves = ((padded + offset) & 15).astype(np.uint8).reshape(*codes.shape[:-1], words, 2, 4)
+    packed: I8 = (halves[..., 0, :] | halves[..., 1, :] << 4).view(np.int8)
     return packed.reshape(*codes.shape[:-1], 4 * words)
 
 
@@ -115,7 +129,7 @@ class AttentionShape:
     def params(self) -> list[int]:
         """The parameters of a case."""
         sizes = [self.tokens, self.heads, self.kv_heads, self.dim, self.position, self.context]
-        forms = [FORMS[self.key_bits], FORMS[self.value_bits]]
+        forms = [KEY_FORMS[self.key_bits], VALUE_FORMS[self.value_bits]]
         return [*sizes, self.tile_positions, self.scores_bytes, bits(float(self.inverse)), *forms]
 
     @property
@@ -138,6 +152,13 @@ class AttentionShape:
         return append_scratch_bytes(tokens=self.tokens, heads=self.kv_heads, row_bytes=size)
 
 
+def quantised(rows: F32, bits: int, *, are_keys: bool) -> tuple[I8, F32]:
+    """Codes and scales of keys or values."""
+    if are_keys and bits == 4:
+        return arithmetic.quantise_from_zero(rows)
+    return arithmetic.quantise(rows, bits)
+
+
 def append_case(
     src: F32,
     transform: HeadTransform,
@@ -146,16 +167,17 @@ def append_case(
     home: Memory = Memory.L2,
     *,
     width: int = 8,
+    are_keys: bool = False,
 ) -> Case:
     """art_cache_append: rows outside the appended ones keep what they held."""
     tokens, heads, dim = src.shape
     size = row_bytes(dim, width)
-    codes, scales = arithmetic.quantise(transform.apply(src, position), width)
+    codes, scales = quantised(transform.apply(src, position), width, are_keys=are_keys)
     old_codes = junk((heads, context, size), np.int8).reshape(heads, context, size)
     old_scales = junk((heads, context), np.float32).reshape(heads, context)
     new_codes, new_scales = old_codes.copy(), old_scales.copy()
-    stored = pack_nibbles(codes) if width == 4 else codes
-    new_codes[:, position : position + tokens] = stored.transpose(1, 0, 2)
+    codes, scales = stored(codes, scales, width, are_keys=are_keys)
+    new_codes[:, position : position + tokens] = codes.transpose(1, 0, 2)
     new_scales[:, position : position + tokens] = scales.T
     before, after = Contents(), Contents()
     after.put(home, *cache_arrays(new_codes, new_scales))
@@ -163,12 +185,12 @@ def append_case(
     scratch = before.scratch(append_scratch_bytes(tokens=tokens, heads=heads, row_bytes=size))
     tables = [transform.norm_weight, transform.cosine, transform.sine]
     return Case(
-        name=f"cache_append {tokens}x{heads}x{dim} of {width} bits at {position} of {context}"
-        f" in {home.name}",
+        name=f"cache_append {tokens}x{heads}x{dim} of {width} bits{' from zero' * are_keys} at "
+        f"{position} of {context} in {home.name}",
         kernel=Kernel.CACHE_APPEND,
         params=[
             *(tokens, heads, dim, position, bits(transform.norm_eps), context),
-            *(home, at, scratch, FORMS[width]),
+            *(home, at, scratch, (KEY_FORMS if are_keys else VALUE_FORMS)[width]),
         ],
         arrays=[*tables, src, *before.arrays()],
         expected={4: after.arrays()[0]},
@@ -199,10 +221,12 @@ def attention_case(
 ) -> Case:
     """art_attention; query [tokens, heads, dim], keys and values [kv_heads, context, dim]."""
     out = attention_rows(shape, query, keys, values)
+    stored_keys = stored(*keys, shape.key_bits, are_keys=True)
+    stored_values = stored(*values, shape.value_bits, are_keys=False)
     contents = Contents()
     places = [
-        *(shape.keys, contents.put(shape.keys, *cache_arrays(*keys, shape.key_bits))),
-        *(shape.values, contents.put(shape.values, *cache_arrays(*values, shape.value_bits))),
+        *(shape.keys, contents.put(shape.keys, *cache_arrays(*stored_keys))),
+        *(shape.values, contents.put(shape.values, *cache_arrays(*stored_values))),
     ]
     scratch = contents.scratch(shape.scratch_bytes)
     seen_total = sum(shape.position + token + 1 for token in range(shape.tokens))
@@ -224,14 +248,27 @@ def random_attention_case(rng: np.random.Generator, shape: AttentionShape) -> Ca
         codes, scales = random_rows(rng, int(np.prod(sizes)), shape.dim)
         return codes.reshape(*sizes, shape.dim), scales.reshape(sizes) * np.float32(0.2)
 
-    def cache(bits: int) -> tuple[I8, F32]:
-        codes, scales = rows(shape.kv_heads, shape.context)
-        if bits == 4:
-            codes = rng.integers(-8, 8, codes.shape).astype(np.int8)
-        return codes, scales
-
     query = rows(shape.tokens, shape.heads)
-    return attention_case(shape, query, cache(shape.key_bits), cache(shape.value_bits))
+    keys, values = (rows(shape.kv_heads, shape.context) for _ in range(2))
+    if shape.key_bits == 4:
+        keys = narrow_keys(rng, *keys)
+    if shape.value_bits == 4:
+        values = (rng.integers(-8, 8, values[0].shape).astype(np.int8), values[1])
+    return attention_case(shape, query, keys, values)
+
+
+def narrow_keys(rng: np.random.Generator, codes: I8, scales: F32) -> tuple[I8, F32]:
+    """Codes of every span and zero point, and scales of 20 bits."""
+    lowest = rng.integers(-15, 1, scales.shape)
+    spread = rng.integers(0, 16, codes.shape) * rng.integers(0, 2, (*scales.shape, 1))
+    found = np.where(spread == 0, 0, lowest[..., None] + spread)
+    return found.astype(np.int8), shortened(scales)
+
+
+def shortened(scales: F32) -> F32:
+    """Scales with room for zero points."""
+    short: F32 = (scales.view(np.uint32) & np.uint32(0xFFFFFFF0)).view(np.float32)
+    return short
 
 
 def steps_case(rng: np.random.Generator, shape: AttentionShape, chunk: int) -> Case:
@@ -241,8 +278,8 @@ def steps_case(rng: np.random.Generator, shape: AttentionShape, chunk: int) -> C
         rows = rng.standard_normal((shape.tokens, heads, shape.dim)) * 3
         return rows.astype(np.float32)
 
-    def cache(rows: F32, bits: int) -> tuple[I8, F32]:
-        codes, scales = arithmetic.quantise(rows, bits)
+    def cache(rows: F32, bits: int, *, are_keys: bool) -> tuple[I8, F32]:
+        codes, scales = quantised(rows, bits, are_keys=are_keys)
         return codes.transpose(1, 0, 2), scales.T
 
     def empty(bits: int) -> list[Array]:
@@ -251,8 +288,9 @@ def steps_case(rng: np.random.Generator, shape: AttentionShape, chunk: int) -> C
         return cache_arrays(codes, junk((rows,), np.float32))
 
     query, keys, values = src(shape.heads), src(shape.kv_heads), src(shape.kv_heads)
-    caches = cache(keys, shape.key_bits), cache(values, shape.value_bits)
-    out = attention_rows(shape, arithmetic.quantise(query), *caches)
+    cached_keys = cache(keys, shape.key_bits, are_keys=True)
+    cached_values = cache(values, shape.value_bits, are_keys=False)
+    out = attention_rows(shape, arithmetic.quantise(query), cached_keys, cached_values)
     contents = Contents()
     places = [
         *(shape.keys, contents.put(shape.keys, *empty(shape.key_bits))),

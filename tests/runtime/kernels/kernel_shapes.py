@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
-from cache_cases import AttentionShape, append_case, attention_case
+from cache_cases import AttentionShape, append_case, attention_case, shortened
 from case_catalogue import rope_tables
 from embed_cases import BlockRows, EngineRows, Memory, embed_case
 from kernel_cases import (
@@ -282,13 +282,14 @@ def head_samples(
         ),
         operands=APPEND,
     )
-    yield Sample(
-        case=append_case(src, transform, 2, tokens + 3, width=4),
-        call=lambda cores: kernels.cache_append_call(
-            cores, **sizes, has_norm=has_norm, has_rope=has_rope, bits=4
-        ),
-        operands=APPEND,
-    )
+    for are_keys in (False, True):
+        yield Sample(
+            case=append_case(src, transform, 2, tokens + 3, width=4, are_keys=are_keys),
+            call=lambda cores, are_keys=are_keys: kernels.cache_append_call(
+                cores, **sizes, has_norm=has_norm, has_rope=has_rope, bits=4, has_zeros=are_keys
+            ),
+            operands=APPEND,
+        )
 
 
 def attention_sample(*sizes: int, bits: tuple[int, int] = (8, 8)) -> Sample:
@@ -314,9 +315,8 @@ def attention_sample(*sizes: int, bits: tuple[int, int] = (8, 8)) -> Sample:
     query = rows(shape["tokens"], shape["heads"])
     keys, values = cached(shape["key_bits"]), cached(shape["value_bits"])
     flat = np.full_like(values[1], 0.01)
-    case = attention_case(
-        AttentionShape(**shape), query, (keys[0], keys[1] * np.float32(1e-6)), (values[0], flat)
-    )
+    small = shortened(keys[1] * np.float32(1e-6))
+    case = attention_case(AttentionShape(**shape), query, (keys[0], small), (values[0], flat))
     return Sample(
         case=case,
         call=lambda cores: attention.attention_call(cores, attention.AttentionShape(**shape)),

@@ -107,9 +107,9 @@ def extreme_attention_cases() -> list[Case]:
     spike = (keys[0].copy(), keys[1])
     spike[0][0, 77] = 127
     narrow = replace(shape, key_bits=4, value_bits=4)
-    lowest = np.full_like(keys[0], -8)
+    lowest = np.full_like(keys[0], -15), np.full_like(values[0], -8)
     return [
-        attention_case(narrow, query, (lowest, keys[1]), (lowest, values[1])),
+        attention_case(narrow, query, (lowest[0], keys[1]), (lowest[1], values[1])),
         attention_case(shape, query, keys, values),
         attention_case(shape, query, keys, none),
         attention_case(shape, query, spike, values),
@@ -136,8 +136,9 @@ def append_cases() -> list[Case]:
                 HeadTransform(norm_weight=weight, norm_eps=1e-6, cosine=cosine, sine=sine)
             )
         cases += [
-            append_case(src, transform, position, 20, home, width=width)
-            for transform, home, width in product(transforms, HOMES, (8, 4))
+            append_case(src, transform, position, 20, home, width=width, are_keys=are_keys)
+            for transform, home in product(transforms, HOMES)
+            for width, are_keys in ((8, False), (4, False), (4, True))
         ]
     return cases
 
