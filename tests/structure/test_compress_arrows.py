@@ -26,8 +26,13 @@ HEAVY: Final = {"torch", "transformers", "peft", "gptqmodel", "datasets", "accel
 # Below the stages: these know none of them, but for options.
 BELOW: Final = {"errors", "results", "model", "texts", "solvers"}
 
-# Stages that do what others do and more: they measure truncations, or go on training from them.
-BUILT_ON: Final = {"fit": {"svd"}, "sensitivity": {"svd"}, "calr": {"lora", "sensitivity", "svd"}}
+# Stages that do what others do and more: they measure truncations and roundings, train from them.
+BUILT_ON: Final = {
+    "fit": {"svd"},
+    "rotations": {"fit"},
+    "sensitivity": {"svd"},
+    "calr": {"lora", "sensitivity", "svd"},
+}
 
 # Imports against the arrows: stage folder, and the part of another one.
 EXCEPTIONS: Final = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aretusa_compress.errors import UsageError
 from aretusa_compress.fit.budget import Budget, Quantity
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from aretusa_compress.fit.forms import Choice, Form, Matrix
     from aretusa_compress.fit.losses import Losses
     from aretusa_compress.fit.prices import Prices
+
+_MARGIN: Final = 1.001  # of budgets that are proposed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,9 @@ def _infeasible(budget: Budget, best: float) -> UsageError:
 
 
 def _nearest(budget: Budget, best: float) -> str:
+    """A budget that can be met for sure: prices are rounded up in the program."""
     if budget.quantity is Quantity.MRAM:
-        return f"mram={-int(-best // 1)}B"
-    rounded = best * (0.999 if budget.quantity.is_least else 1.001)
-    return f"{budget.quantity}{'>=' if budget.quantity.is_least else '<='}{rounded:.4g}"
+        return f"mram={-int(-best * _MARGIN // 1)}B"
+    if budget.quantity.is_least:
+        return f"{budget.quantity}>={best / _MARGIN:.4g}"
+    return f"{budget.quantity}<={best * _MARGIN:.4g}"

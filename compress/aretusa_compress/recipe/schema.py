@@ -15,6 +15,7 @@ from aretusa_compress.fit.options import FitOptions
 from aretusa_compress.gptq.options import GptqOptions
 from aretusa_compress.lora.options import LoraOptions
 from aretusa_compress.recipe.options import Options
+from aretusa_compress.rotations.options import RotateOptions
 from aretusa_compress.sensitivity.options import SensitivityOptions
 from aretusa_compress.svd.options import SvdOptions
 from aretusa_compress.texts.options import DataOptions
@@ -33,6 +34,7 @@ STAGE_OPTIONS: Final[dict[str, type[Options]]] = {
     "calr": CalrOptions,
     "losparse": LosparseOptions,
     "fit": FitOptions,
+    "rotate": RotateOptions,
 }
 
 

@@ -39,6 +39,10 @@ def fit(folder: Path, *budgets: str, **options: Any) -> tuple[Path, dict[str, An
     return output, json.loads((output / "fit.json").read_text())
 
 
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 def stored_bits(checkpoint: Path) -> float:
     """Mean bits of a weight, counted in the files."""
     bits = json.loads((checkpoint / "config.json").read_text())["aretusa"]["bits"]
@@ -150,12 +154,12 @@ def test_factors_and_dropped_blocks_are_offered(tmp_path: Path) -> None:
 
 def test_tables_and_policy_say_what_was_chosen(tmp_path: Path) -> None:
     output, document = fit(tmp_path, "bits<=4")
-    rows = list(csv.DictReader((output / "fit-losses.csv").open()))
+    rows = rows_of(output / "fit-losses.csv")
     assert {row["matrix"]: row["chosen"] for row in rows} == document["choice"]
     policy = (output / "policy.toml").read_text()
     for name, form in document["choice"].items():
         assert f'match = "{name}.weight"\nweights = "{form}"' in policy
-    points = list(csv.DictReader((output / "fit.csv").open()))
+    points = rows_of(output / "fit.csv")
     assert [point["name"] for point in points] == [p["name"] for p in document["points"]]
     assert all(point["name"] in (output / "fit.md").read_text() for point in points)
     assert {quantity.value for quantity in Quantity} <= points[0].keys()
@@ -166,8 +170,7 @@ def test_widths_that_are_not_measured_follow_from_those_that_are(tmp_path: Path)
     _, document = fit(tmp_path / "one", "bits<=4", measured=[4])
     assert document["predicted"]["bits"] <= 4
     every, scaled = (
-        list(csv.DictReader((tmp_path / n / "run" / "1-fit" / "fit-losses.csv").open()))
-        for n in ("all", "one")
+        rows_of(tmp_path / n / "run" / "1-fit" / "fit-losses.csv") for n in ("all", "one")
     )
     for exact, guess in zip(every, scaled, strict=True):
         assert float(guess["w4"]) == float(exact["w4"])
