@@ -48,6 +48,7 @@ class Bank:
     state: StageState
     progress: Progress
     _own: dict[str, Tensor] = field(init=False)
+    _errors: dict[tuple[str, Form], float] = field(default_factory=dict)
     _held: tuple[int | None, dict[str, dict[str, Tensor]]] = field(default=(None, {}))
 
     def __post_init__(self) -> None:
@@ -93,17 +94,20 @@ class Bank:
         """Codes of a matrix without factors."""
         return _codes(self._rounded(matrix.block, form), matrix.name, form)
 
-    def error_ratio(self, matrix: Matrix, form: Form, known: Form) -> float:
-        """Error of the outputs in a width over that in another one, estimated from some rows.
+    def plain_error(self, matrix: Matrix, form: Form) -> float:
+        """Mean squared error of all outputs of a matrix in a width, estimated from some rows.
 
-        The rows are rounded plainly at the best clip: error feedback takes off about the same
-        share of the error at every width.
+        They are rounded plainly at the best clip: error feedback takes off about the same share of
+        the error at every width, so that ratios of these errors tell how it falls.
         """
-        moment = self._moment(matrix)
-        rows = self._own[matrix.name][::_SAMPLE].to(_BINARY64)
-        power = torch.ones(matrix.depth, dtype=_BINARY64) if moment is None else moment.diagonal()
-        errors = [_clipped_error(rows, power.to(_BINARY64), one.bits) for one in (form, known)]
-        return errors[0] / max(errors[1], 1e-300)
+        key = (matrix.name, form)
+        if key not in self._errors:
+            moment = self._moment(matrix)
+            rows = self._own[matrix.name][::_SAMPLE].to(_BINARY64)
+            power = torch.ones(matrix.depth) if moment is None else moment.diagonal()
+            error = _clipped_error(rows, power.to(_BINARY64), form.bits)
+            self._errors[key] = error * matrix.rows / len(rows)
+        return self._errors[key]
 
     def _rounded(self, block: int | None, form: Form) -> dict[str, Tensor]:
         """Tensors of all matrices of a block, or of the tables, in a form."""

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from aretusa_compress.fit.forms import Form
 from aretusa_compress.fit.inventory import forms_of
 from aretusa_compress.fit.measure import Deviation
+from aretusa_compress.fit.proxy import gradients_of, probed_blocks, proxied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
-    from aretusa_compress.fit.forms import Form, Matrix
+    from aretusa_compress.fit.forms import Matrix
     from aretusa_compress.fit.options import FitOptions
     from aretusa_compress.fit.swaps import Workbench
     from aretusa_compress.model.loaded import Model
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from aretusa_compress.run.state import StageState
 
 _KEPT = "deviations"
-Losses = dict[str, dict["Form", float]]
+_GRADIENTS = 4  # windows whose gradients are taken
+Losses = dict[str, dict[Form, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +41,10 @@ class Sensitivities:
     def measured(self) -> dict[str, dict[str, Deviation]]:
         """Deviations by matrix and label of the form."""
         kept: dict[str, dict[str, dict[str, float]]] = self.state.read_json(_KEPT) or {}
-        self.progress.start("measuring one matrix at a time", len(self.bench.bank.matrices))
-        for matrix in self.bench.bank.matrices:
+        probed = probed_blocks(len(self.bench.model.blocks), self.options.probes)
+        chosen = [m for m in self.bench.bank.matrices if m.block is None or m.block in probed]
+        self.progress.start("measuring one matrix at a time", len(chosen))
+        for matrix in chosen:
             done = kept.setdefault(matrix.name, {})
             forms = forms_of(matrix, self.options.measured_forms)
             missing = [form for form in forms if form.label not in done]
@@ -70,18 +75,24 @@ class Sensitivities:
             for block, value in kept.items()
         }
 
-    def losses(self, measured: Mapping[str, Mapping[str, Deviation]]) -> Losses:
+    def losses(self) -> Losses:
         """The objective's loss of every form; more bits never count as worse than fewer."""
-        found: Losses = {}
-        for matrix in self.bench.bank.matrices:
-            known = {
-                form: measured[matrix.name][form.label].loss(
-                    self.options.objective, self.bench.reference.original
-                )
-                for form in forms_of(matrix, self.options.measured_forms)
+        original = self.bench.reference.original
+        measured = self.measured()
+        known: Losses = {
+            name: {
+                Form.labelled(label): one.loss(self.options.objective, original)
+                for label, one in forms.items()
             }
-            found[matrix.name] = _monotonic(dict(self._each(matrix, known)))
-        return found
+            for name, forms in measured.items()
+        }
+        bank = self.bench.bank
+        rest = [matrix for matrix in bank.matrices if matrix.name not in known]
+        found = {m.name: dict(self._each(m, known[m.name])) for m in bank.matrices if m not in rest}
+        if rest:
+            gradients = gradients_of(bank, bank.windows[:_GRADIENTS], self.state, self.progress)
+            found |= proxied(bank, rest, gradients, known, self.options.forms)
+        return {matrix.name: _monotonic(found[matrix.name]) for matrix in bank.matrices}
 
     def _each(self, matrix: Matrix, known: Mapping[Form, float]) -> Iterator[tuple[Form, float]]:
         """A width that was not measured loses as the nearest one, by the error of the outputs."""
@@ -92,7 +103,8 @@ class Sensitivities:
             nearest = min(
                 (one for one in known if not one.share), key=lambda one: abs(one.bits - form.bits)
             )
-            ratio = self.bench.bank.error_ratio(matrix, form, nearest)
+            errors = [self.bench.bank.plain_error(matrix, one) for one in (form, nearest)]
+            ratio = errors[0] / max(errors[1], 1e-300)
             yield form, known[nearest] * ratio
 
     def _one(self, matrix: Matrix, form: Form) -> Deviation:

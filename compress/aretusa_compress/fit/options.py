@@ -26,7 +26,8 @@ class FitOptions(Options):
 
     The last `samples` windows of the calibration text are measured on, the others are for rounding.
     One matrix at a time is measured at the widths in `measured` (empty: all); the others follow
-    from those by the error of the matrix's outputs. `shares` adds factors that hold such shares of
+    from those by the error of the matrix's outputs. With `probes` that is done in so many blocks,
+    and gradients of the loss tell of the others. `shares` adds factors that hold such shares of
     a matrix's parameters, `drop` lets so many blocks go. After the program so many `swaps` are
     tried by measuring. Costs are those of decode behind `prefill_tokens` on `target`.
     """
@@ -36,6 +37,7 @@ class FitOptions(Options):
     budgets: Annotated[tuple[str, ...], Field(min_length=1)]
     widths: Annotated[tuple[Bits, ...], Field(min_length=1)] = (2, 3, 4, 5, 6, 7, 8)
     measured: tuple[Bits, ...] = ()
+    probes: Annotated[int, Field(ge=0)] = 0
     samples: Annotated[int, Field(ge=1)] = 4
     shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     drop: Annotated[int, Field(ge=0)] = 0
@@ -64,6 +66,10 @@ class FitOptions(Options):
         strange = set(self.measured) - set(self.widths)
         if strange:
             raise ValueError(f"measured names {sorted(strange)}, which widths does not")
+        if self.probes and self.shares:
+            raise ValueError(
+                "factors have to be measured in all blocks; leave out probes or shares"
+            )
         return self
 
     @property

@@ -83,7 +83,7 @@ def _prepared(
     _check_chip(goal, options)
     bench = _bench(context, options, model, rounding, measuring)
     sensitivities = Sensitivities(bench=bench, options=options, state=state, progress=progress)
-    losses = sensitivities.losses(sensitivities.measured())
+    losses = sensitivities.losses()
     search = Search(
         config=model.config,
         matrices=matrices,

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tiny_runs import digests, tiny_document, write_tiny
 
 from aretusa_compress.errors import ToolchainError, UsageError
-from aretusa_compress.fit import chip, losses
+from aretusa_compress.fit import chip, losses, stage
 from aretusa_compress.fit.budget import Quantity
 from aretusa_compress.fit.recipe import fit_recipe
 from aretusa_compress.model.load import load_model
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCKS = 2
-QUICK: dict[str, Any] = {"samples": 1, "swaps": 4, "front": 1, "widths": [2, 4, 8], "chunk": 1}
+QUICK: dict[str, Any] = {"samples": 1, "swaps": 2, "front": 0, "widths": [2, 4, 8], "chunk": 1}
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than all the rest; one test does it."""
+    if "pictures" not in request.node.name:
+        monkeypatch.setattr(stage, "can_draw", lambda: False)
 
 
 def fit(folder: Path, *budgets: str, **options: Any) -> tuple[Path, dict[str, Any]]:  # noqa: ANN401
@@ -32,8 +39,8 @@ def fit(folder: Path, *budgets: str, **options: Any) -> tuple[Path, dict[str, An
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "model").exists():
         write_tiny(folder / "model", layers=BLOCKS)
-    stage = {"fit": {"budgets": list(budgets), **QUICK, **options}}
-    recipe = parse_recipe(tiny_document(folder, [stage]), "tiny")
+    asked = {"fit": {"budgets": list(budgets), **QUICK, **options}}
+    recipe = parse_recipe(tiny_document(folder, [asked]), "tiny")
     run_recipe(recipe, folder / "run")
     output = folder / "run" / "1-fit"
     return output, json.loads((output / "fit.json").read_text())
@@ -61,7 +68,7 @@ def stored_bits(checkpoint: Path) -> float:
 
 
 def test_bits_stay_within_their_budget_and_beat_equal_widths(tmp_path: Path) -> None:
-    output, document = fit(tmp_path, "bits<=4")
+    output, document = fit(tmp_path, "bits<=4", front=1)
     assert stored_bits(output) <= 4
     assert stored_bits(output) == pytest.approx(document["predicted"]["bits"])
     by_name = {point["name"]: point for point in document["points"]}
@@ -73,7 +80,7 @@ def test_bits_stay_within_their_budget_and_beat_equal_widths(tmp_path: Path) -> 
 
 
 def test_bytes_are_those_that_the_simulator_says_of_the_checkpoint(tmp_path: Path) -> None:
-    _, document = fit(tmp_path / "first", "mram=1MiB")
+    _, document = fit(tmp_path / "first", "mram=1MiB", front=1)
     sizes = {p["name"]: p["mram"] for p in document["points"] if p["kind"] == "uniform"}
     limit = (sizes["all w4"] + sizes["all w2"]) // 2
     output, document = fit(tmp_path / "second", f"mram<={limit}B")
@@ -92,7 +99,7 @@ def _priced_by_the_worker(folder: Path, checkpoint: Path) -> list[str]:
 
 
 def test_two_budgets_hold_together(tmp_path: Path) -> None:
-    _, free = fit(tmp_path / "free", "bits<=8")
+    _, free = fit(tmp_path / "free", "bits<=8", front=1)
     best = max(p["tokens_per_s"] for p in free["points"] if p["tokens_per_s"])
     wanted = 0.5 * (best + free["simulated"]["tokens_per_s"])
     _, document = fit(tmp_path / "both", f"tokens_per_s>={wanted}", "bits<=6")
@@ -152,8 +159,9 @@ def test_factors_and_dropped_blocks_are_offered(tmp_path: Path) -> None:
     assert len(config["aretusa"].get("ranks", {})) == len(factored)
 
 
-def test_tables_and_policy_say_what_was_chosen(tmp_path: Path) -> None:
-    output, document = fit(tmp_path, "bits<=4")
+def test_tables_pictures_and_policy_say_what_was_chosen(tmp_path: Path) -> None:
+    output, document = fit(tmp_path, "bits<=4", front=1)
+    assert (output / "fit.png").is_file() == stage.can_draw()
     rows = rows_of(output / "fit-losses.csv")
     assert {row["matrix"]: row["chosen"] for row in rows} == document["choice"]
     policy = (output / "policy.toml").read_text()
@@ -175,6 +183,17 @@ def test_widths_that_are_not_measured_follow_from_those_that_are(tmp_path: Path)
     for exact, guess in zip(every, scaled, strict=True):
         assert float(guess["w4"]) == float(exact["w4"])
         assert float(guess["w2"]) > float(guess["w4"]) > float(guess["w8"])
+
+
+def test_gradients_stand_for_blocks_that_are_not_measured(tmp_path: Path) -> None:
+    every, _ = fit(tmp_path / "every", "bits<=4", measured=[2, 4])
+    some, document = fit(tmp_path / "some", "bits<=4", measured=[2, 4], probes=1)
+    assert document["predicted"]["bits"] <= 4
+    exact, guessed = rows_of(every / "fit-losses.csv"), rows_of(some / "fit-losses.csv")
+    same = [a["w2"] == b["w2"] for a, b in zip(exact, guessed, strict=True)]
+    assert sum(same) == 9, "embedding, head and the matrices of one block are measured"
+    for one, other in zip(exact, guessed, strict=True):
+        assert 1 / 30 < float(other["w2"]) / float(one["w2"]) < 30
 
 
 def test_what_the_simulator_says_reaches_the_user(tmp_path: Path) -> None:
