@@ -33,6 +33,7 @@ from aretusa.passes.pipeline import LOWERING, run_passes
 from aretusa.plan.goal import Goal
 from aretusa.plan.make import Request, make_plan
 from aretusa.planning import workspace_bytes
+from aretusa.quantization.cache_bits import CacheBits, declare_caches
 from aretusa.quantization.schemes import SCHEMES, Scheme, quantise_matrix
 from aretusa.quantization.store import QuantisedCheckpoint, declare_quantised
 from aretusa.schedule.roll import roll
@@ -134,6 +135,7 @@ def lowered_graph(
     scheme: str = "w8",
     context: int = CONTEXT,
     chunk: int = CHUNK,
+    kv_bits: str = "8",
 ) -> Graph:
     """What the driver makes of a configuration, without any weights."""
     config = runnable_config() if config is None else config
@@ -142,7 +144,8 @@ def lowered_graph(
         store=SimpleNamespace(forms={}), structure=plain_structure(config.layers)
     )
     source = QuantisedCheckpoint(checkpoint=checkpoint, scheme=SCHEMES[scheme], context=context)
-    return run_passes(declare_quantised(graph, source), LOWERING)
+    graph = declare_caches(declare_quantised(graph, source), CacheBits.parse(kv_bits))
+    return run_passes(graph, LOWERING)
 
 
 def two_kind_graph(*, layers: int = 3, wide: tuple[int, ...] = (1,), ffn_size: int = 160) -> Graph:

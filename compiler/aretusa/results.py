@@ -134,6 +134,7 @@ class InspectResult(Record):
     ffn_size: int
     vocabulary: int
     max_positions: int
+    cache_bytes: dict[str, int]  # per position, by --kv-bits
     ties_embeddings: bool
     tokenizer: str
     chat_template_sha256: str

@@ -174,6 +174,9 @@ def inspect_lines(result: InspectResult) -> Iterator[str]:
         f"attention   {result.heads} heads of {result.head_dim}, {result.kv_heads} for keys and "
         f"values, {result.max_positions} positions"
     )
+    yield "cache       " + ", ".join(
+        f"{size:,} bytes a position with {bits} bits" for bits, size in result.cache_bytes.items()
+    )
     yield f"embedding   {'tied to the head' if result.ties_embeddings else 'apart from the head'}"
     yield f"tokenizer   {result.tokenizer}"
     formats: dict[str, int] = {}

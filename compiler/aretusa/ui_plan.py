@@ -90,6 +90,11 @@ def _head(report: PlanReport) -> Iterator[tuple[str, str]]:
             f"{options.prefill_tokens} + {options.decode_tokens} tokens"
         ),
     )
+    caches = [region for region in report.regions if region.kind == "cache"]
+    if caches:
+        size = bytes_text(sum(region.size_bytes for region in caches))
+        homes = ", ".join(dict.fromkeys(memory_text(region.memory) for region in caches))
+        yield "cache", f"{options.kv_bits} bits, {size} for all positions, in {homes}"
 
 
 def _tiers(tiers: Iterable[TierResult]) -> Table:

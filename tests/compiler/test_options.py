@@ -39,6 +39,8 @@ def test_bits_are_short_for_a_scheme_per_row(bits: int) -> None:
         ({"bits": 4, "weights": "w3"}, "contradict"),
         ({"bits": 4, "weights": "w9"}, "unknown weight scheme 'w9'"),
         ({"weights": "w1"}, "unknown weight scheme 'w1'"),
+        ({"kv_bits": "5"}, "'5' bits per cached key and value are not possible"),
+        ({"kv_bits": "4:2"}, "Choose --kv-bits 8, 4, or 8:4 and 4:8 for keys and values apart"),
     ],
 )
 def test_impossible_choices_are_refused(options: dict[str, Any], says: str) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from aretusa.driver import parameter_count
 from aretusa.frontend.checkpoint import open_checkpoint
 from aretusa.frontend.structure import WEIGHT
+from aretusa.ir.types import Cache
+from aretusa.quantization.cache_bits import CACHE_WIDTHS
 from aretusa.results import InspectResult, TensorResult
 from aretusa.tokenizer_files import read_tokenizer
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aretusa.frontend.checkpoint import Checkpoint
+    from aretusa.frontend.llama_config import LlamaConfig
 
 
 def inspect_model(model: Path) -> InspectResult:
@@ -35,6 +38,7 @@ def inspect_model(model: Path) -> InspectResult:
         ffn_size=config.ffn_size,
         vocabulary=config.vocab_size,
         max_positions=config.max_positions,
+        cache_bytes=_cache_bytes(config),
         ties_embeddings=config.ties_embeddings,
         tokenizer=_describe_tokenizer(checkpoint),
         chat_template_sha256=checkpoint.chat_template_sha256,
@@ -47,6 +51,16 @@ def inspect_model(model: Path) -> InspectResult:
             for name in checkpoint.tensor_names
         ],
     )
+
+
+def _cache_bytes(config: LlamaConfig) -> dict[str, int]:
+    """Keys and values of a position in all layers, by the width that they are given."""
+    return {
+        str(bits): 2
+        * config.layers
+        * Cache("", config.kv_heads, config.head_dim, bits).size_bytes(context=1)
+        for bits in CACHE_WIDTHS
+    }
 
 
 def _stored(checkpoint: Checkpoint, name: str) -> str:

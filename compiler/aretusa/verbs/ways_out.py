@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aretusa.options import DEFAULT_WEIGHTS
 from aretusa.plan_results import WayOut
+from aretusa.quantization.cache_bits import CacheBits
 from aretusa.target.load import BUILT_IN, load_target
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def ways_out(
         [_with_bits(options, bits, has_own_codes=has_own_codes) for bits in widths],
         [_with_target(options, name) for name in targets],
         [_with_chunk(options)] if options.chunk not in {None, 1} else [],
+        [_with_cache(options, bits) for bits in _narrower_caches(options)],
     ]
     for changes in single:
         found += _mildest(changes, attempt)
@@ -131,6 +133,21 @@ def _with_bits(options: CompileOptions, bits: int, *, has_own_codes: bool) -> _C
 
 def _with_target(options: CompileOptions, name: str) -> _Change:
     return _Change(replace(options, target=name), f"the target {name}", f"--target {name}")
+
+
+def _narrower_caches(options: CompileOptions) -> Iterator[str]:
+    """Values lose least with four bits."""
+    now = options.cache_bits
+    yield from (
+        str(bits)
+        for bits in (CacheBits(now.keys, 4), CacheBits(4, 4))
+        if bits.keys + bits.values < now.keys + now.values
+    )
+
+
+def _with_cache(options: CompileOptions, bits: str) -> _Change:
+    keys = "values" if bits == "8:4" else "keys and values"
+    return _Change(replace(options, kv_bits=bits), f"{keys} of 4 bits", f"--kv-bits {bits}")
 
 
 def _with_chunk(options: CompileOptions) -> _Change:

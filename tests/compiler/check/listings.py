@@ -69,11 +69,13 @@ def _of(
 
 def _model(**changes: object) -> Callable[[], Graph]:
     chunk, scheme = changes.pop("chunk", 8), changes.pop("scheme", "w8")
+    kv_bits = changes.pop("kv_bits", "8")
     family = changes.pop("family", Family.LLAMA)
     return lambda: lowered_graph(
         runnable_config(family, **changes),
         scheme=scheme,  # type: ignore[arg-type]
         chunk=chunk,  # type: ignore[arg-type]
+        kv_bits=kv_bits,  # type: ignore[arg-type]
     )
 
 
@@ -96,6 +98,8 @@ PLANS: Final[dict[str, Callable[[], Plan]]] = {
     "paged 3x3": _of(_model(chunk=4, scheme="w4", ffn_size=1024), Engine.NEUREKA_3X3, _tight),
     "paged 1x1": _of(_model(chunk=8, scheme="w4", ffn_size=1024), Engine.NEUREKA_1X1, _tight),
     "paged split": _of(_model(chunk=2, scheme="w4", ffn_size=1024), Engine.SPLIT, _tight),
+    "narrow caches": _of(_model(kv_bits="4", head_dim=10)),
+    "narrow values": _of(_model(kv_bits="8:4", chunk=3), target=_tight),
     "streamed": _of(_model(chunk=4, ffn_size=1024), Engine.CLUSTER, _tight),
 }
 

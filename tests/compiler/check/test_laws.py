@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -28,8 +28,8 @@ print(plan.memory.regions, plan.working, plan.options, plan.rolled, plan.load, s
 
 
 @st.composite
-def models(draw: st.DrawFn) -> tuple[dict[str, object], str, int, int]:
-    """Configuration, scheme, chunk and context of a small program."""
+def models(draw: st.DrawFn) -> tuple[dict[str, object], dict[str, Any]]:
+    """A configuration; scheme, chunk, context and width of the caches of a small program."""
     kv_heads = draw(st.sampled_from([1, 2, 3]))
     heads = kv_heads * draw(st.sampled_from([1, 2, 3]))
     config = {
@@ -45,7 +45,8 @@ def models(draw: st.DrawFn) -> tuple[dict[str, object], str, int, int]:
     scheme = draw(st.sampled_from(["w8", "w4", "w2", "w3", "w4g32", "w8g64"]))
     context = draw(st.sampled_from([1, 7, 24, 64, 128]))
     chunk = draw(st.sampled_from([size for size in (1, 2, 3, 4, 5, 7, 12, 32) if size <= context]))
-    return config, scheme, chunk, context
+    kv_bits = draw(st.sampled_from(["8", "4", "8:4", "4:8"]))
+    return config, {"scheme": scheme, "chunk": chunk, "context": context, "kv_bits": kv_bits}
 
 
 @settings(max_examples=settings().max_examples // 2)
@@ -62,10 +63,10 @@ def models(draw: st.DrawFn) -> tuple[dict[str, object], str, int, int]:
     ),
 )
 def test_a_program_is_planned_soundly_or_refused(
-    model: tuple[dict[str, object], str, int, int], engine: Engine | None, sizes: dict[str, int]
+    model: tuple[dict[str, object], dict[str, Any]], engine: Engine | None, sizes: dict[str, int]
 ) -> None:
-    config, scheme, chunk, context = model
-    graph = lowered_graph(runnable_config(**config), scheme=scheme, chunk=chunk, context=context)
+    config, options = model
+    graph = lowered_graph(runnable_config(**config), **options)
     try:
         plan = plan_of(graph, resized(load_target(), **sizes), engine=engine)
     except CapacityError:

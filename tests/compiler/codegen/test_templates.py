@@ -44,12 +44,14 @@ CONFIGS: Final = {
     "two_kinds": runnable_config(),
     "qwen2_w4g32": runnable_config(Family.QWEN2),
     "qwen3_tied": runnable_config(Family.QWEN3, ties_embeddings=True),
+    "narrow_caches": runnable_config(head_dim=10),
 }
 GRAPHS: Final = {
     "llama": lowered_graph(CONFIGS["llama"]),
     "two_kinds": two_kind_graph(layers=3, wide=(1,)),
     "qwen2_w4g32": lowered_graph(CONFIGS["qwen2_w4g32"], scheme="w4g32"),
     "qwen3_tied": lowered_graph(CONFIGS["qwen3_tied"]),
+    "narrow_caches": lowered_graph(CONFIGS["narrow_caches"], kv_bits="4"),
 }
 
 

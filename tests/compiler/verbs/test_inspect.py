@@ -20,6 +20,7 @@ def test_a_directory(tmp_path: Path) -> None:
     result = inspect_model(write_model(tmp_path / "model", config, shards=2))
     assert (result.family, result.kind, result.layers) == ("qwen3", "huggingface", 3)
     assert (result.heads, result.kv_heads, result.head_dim) == (4, 2, 32)
+    assert result.cache_bytes == {"4": 3 * 2 * 2 * (16 + 4), "8": 3 * 2 * 2 * (32 + 4)}
     assert result.ties_embeddings
     assert result.tokenizer == "byte level bpe, 270 tokens, 11 merges"
     assert {tensor.stored for tensor in result.tensors} == {"real numbers"}

@@ -23,7 +23,9 @@ SIZES = {"siracusa": 100.0, "siracusa-1gib": 400.0}
 
 def need(options: CompileOptions, context: int) -> float:
     """A model that is as large as its bits, and its context."""
-    return 20 * options.scheme.bits + (options.context or context) / 8 + (options.chunk or 1) / 8
+    caches = (options.cache_bits.keys + options.cache_bits.values) / 16
+    positions = (options.context or context) * caches
+    return 20 * options.scheme.bits + positions / 8 + (options.chunk or 1) / 8
 
 
 def ways(options: CompileOptions, fits: Fits, *, context: int = 512, **more: Any) -> list[WayOut]:  # noqa: ANN401
@@ -41,6 +43,7 @@ def applied(options: CompileOptions, way: WayOut) -> CompileOptions:
     given_options = {"--weights": options.weights, "--bits": options.bits}
     given_options |= {"--context": options.context, "--chunk": options.chunk}
     given_options |= {"--target": options.target, "--requantise": options.requantise}
+    given_options |= {"--kv-bits": options.kv_bits}
     words = iter(way.option.split())
     for word in words:
         given_options[word] = True if word == "--requantise" else next(words)
@@ -49,6 +52,7 @@ def applied(options: CompileOptions, way: WayOut) -> CompileOptions:
         weights=str(given_options["--weights"]),
         requantise=bool(given_options["--requantise"]),
         target=str(given_options["--target"]),
+        kv_bits=str(given_options["--kv-bits"]),
         **{key[2:]: None if value is None else int(value) for key, value in numbers.items()},
     )
 
@@ -142,3 +146,20 @@ def test_no_context_is_shorter_than_useful() -> None:
 
     ways(CompileOptions(context=100), fits, context=100)
     assert min(context for context in tried if context is not None) >= LEAST_CONTEXT
+
+
+@pytest.mark.parametrize(
+    ("kv_bits", "enough", "option"),
+    [
+        ("8", 12, "--kv-bits 8:4"),
+        ("8", 8, "--kv-bits 4"),
+        ("8:4", 8, "--kv-bits 4"),
+        ("4", 6, None),
+    ],
+)
+def test_narrower_caches_are_offered(kv_bits: str, enough: int, option: str | None) -> None:
+    def fits(options: CompileOptions) -> bool:
+        return options.cache_bits.keys + options.cache_bits.values <= enough
+
+    found = ways(CompileOptions(kv_bits=kv_bits), fits)
+    assert [way.option for way in found] == ([] if option is None else [option])
