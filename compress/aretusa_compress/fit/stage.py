@@ -27,9 +27,12 @@ from aretusa_compress.fit.report import (
 )
 from aretusa_compress.fit.search import Search, prices_for, simulated
 from aretusa_compress.fit.swaps import Workbench
+from aretusa_compress.model.guard import CONFIG, TOKENIZER, weight_files
 from aretusa_compress.model.load import load_model
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
+from aretusa_compress.run.fingerprint import file_digests, fingerprint, library_versions
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
+from aretusa_compress.run.state import StageState
 from aretusa_compress.solvers.gptq import GptqOptions
 
 if TYPE_CHECKING:
@@ -47,6 +50,16 @@ if TYPE_CHECKING:
 NAME: Final = "fit"  # of the files beside the checkpoint
 POLICY: Final = "policy.toml"
 _FLOAT64_BYTES: Final = 8
+# Options that what is measured depends on.
+_MATTERS: Final = {
+    "samples",
+    "damping",
+    "scale_rounds",
+    "target",
+    "prefill_tokens",
+    "decode_tokens",
+    "chunk",
+}
 
 
 def run(context: StageContext, options: FitOptions) -> Report:
@@ -72,16 +85,36 @@ def run(context: StageContext, options: FitOptions) -> Report:
     return document
 
 
+def measurements(context: StageContext, options: FitOptions) -> StageState:
+    """Where moments, codes, prices and losses are kept, for other budgets of the same model too.
+
+    It stays when the stage is done; whoever needs the room may delete it.
+    """
+    names = [CONFIG, TOKENIZER, *(path.name for path in weight_files(context.source))]
+    key = fingerprint(
+        {
+            "model": file_digests(context.source, names),
+            "options": options.model_dump(mode="json", include=_MATTERS),
+            "texts": context.texts.inputs("calibration"),
+            "seed": context.seed,
+            "device": context.device.type,
+            "libraries": library_versions(),
+        }
+    )
+    return StageState(context.state.directory.with_name(f".{NAME}-{key[:16]}"), key)
+
+
 def _prepared(
     context: StageContext, options: FitOptions, rounding: Tensor, measuring: Tensor
 ) -> tuple[Search, Losses]:
     model = load_model(context.source, dtype=torch.float32, device=context.device)
-    matrices, state, progress = matrices_of(model), context.state, context.progress
+    matrices, progress = matrices_of(model), context.progress
+    state = measurements(context, options)
     chip = Chip(source=context.source, options=options, state=state, progress=progress)
     goal = Goal(budgets=options.limits, matrices=matrices, prices=None)
     goal = prices_for(goal, chip, model.config, options)
     _check_chip(goal, options)
-    bench = _bench(context, options, model, rounding, measuring)
+    bench = _bench(context, options, model, (rounding, measuring), state)
     sensitivities = Sensitivities(bench=bench, options=options, state=state, progress=progress)
     losses = sensitivities.losses()
     search = Search(
@@ -99,21 +132,24 @@ def _prepared(
 
 
 def _bench(
-    context: StageContext, options: FitOptions, model: Model, rounding: Tensor, measuring: Tensor
+    context: StageContext,
+    options: FitOptions,
+    model: Model,
+    windows: tuple[Tensor, Tensor],
+    state: StageState,
 ) -> Workbench:
+    """`windows` are those to round for, and those that are measured on."""
     bank = Bank(
         model=model,
         matrices=matrices_of(model),
         forms=options.forms,
-        windows=rounding,
+        windows=windows[0],
         solver=GptqOptions(damping=options.damping, scale_rounds=options.scale_rounds),
-        state=context.state,
+        state=state,
         progress=context.progress,
     )
     bank.fill()
-    return Workbench(
-        model=model, bank=bank, reference=Reference(model, measuring), state=context.state
-    )
+    return Workbench(model=model, bank=bank, reference=Reference(model, windows[1]), state=state)
 
 
 def _check_chip(goal: Goal, options: FitOptions) -> None:

@@ -145,6 +145,16 @@ def test_a_killed_run_ends_with_the_same_bytes(
     assert digests(tmp_path / "killed" / "run") == digests(tmp_path / "whole" / "run")
 
 
+def test_another_budget_measures_nothing_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(tmp_path / "fresh", "bits<=6")
+    fit(tmp_path / "again", "bits<=4")
+    monkeypatch.delattr(losses.Sensitivities, "_one")
+    fit(tmp_path / "again", "bits<=6")
+    assert digests(tmp_path / "again" / "run") == digests(tmp_path / "fresh" / "run")
+
+
 def test_factors_and_dropped_blocks_are_offered(tmp_path: Path) -> None:
     output, document = fit(
         tmp_path, "bits<=1.5", shares=[0.25, 0.5], widths=[2, 4], drop=1, front=0
