@@ -65,9 +65,9 @@ def _of_block(
 ) -> dict[str, Factors]:
     found: dict[str, Factors] = {}
     for name in MATRICES:
-        exact = original.get_submodule(name).weight.detach()
+        exact = original.get_submodule(name).weight.detach().cpu()
         layer = quantised.get_submodule(name)
-        lost = (exact.double() - layer.weight.detach().double()).cpu()
+        lost = exact.double() - layer.weight.detach().cpu().double()
         found[name] = truncate_for_inputs(lost, moments[name].mean, min(rank, *lost.shape))
     return found
 

@@ -79,7 +79,8 @@ def head_logits(model: Model, hidden: Tensor) -> Tensor:
 def next_token_nats(model: Model, hidden: Tensor, ids: Tensor) -> Tensor:
     """Mean negative log-likelihood of all tokens but the first, from the last hidden states."""
     logits = head_logits(model, hidden[:, :-1])
-    return cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+    targets = ids[:, 1:].flatten().to(logits.device)  # of the last GPU, where there are several
+    return cross_entropy(logits.flatten(0, 1), targets)
 
 
 def windows_on(model: Model, windows: Tensor) -> list[Tensor]:

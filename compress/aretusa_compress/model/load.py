@@ -14,6 +14,7 @@ from aretusa_compress.model.anatomy import ANATOMIES, BLOCK_TENSOR
 from aretusa_compress.model.decode import decoded, is_quantised
 from aretusa_compress.model.guard import CONFIG, check_directory, read_json, weight_files
 from aretusa_compress.model.loaded import Model
+from aretusa_compress.model.placement import place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,10 +66,10 @@ def load_model(
     wanted = stored_dtype(config) if dtype is None else dtype
     network = _network(directory, _unrolled(tensors, layer_map, anatomy.prefix), wanted)
     network.config.use_cache = False
-    if device is not None:
-        network.to(device)
     model = Model(network, config, list(layer_map))
     _share(model)
+    if device is not None:
+        place(network, device)
     return model
 
 

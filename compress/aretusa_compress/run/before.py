@@ -9,7 +9,14 @@ from aretusa_compress.model.guard import CONFIG, read_json
 from aretusa_compress.recipe.schema import DType
 from aretusa_compress.recipe.validate import suggestion
 from aretusa_compress.run.context import cannot_apply
-from aretusa_compress.run.memory import Shape, check_need, free_bytes
+from aretusa_compress.run.memory import (
+    WEIGHT_PARTS,
+    Need,
+    Shape,
+    check_need,
+    free_bytes,
+    need_by_gpu,
+)
 from aretusa_compress.run.stages import stage_named
 
 if TYPE_CHECKING:
@@ -59,9 +66,28 @@ def check_memory(
             stage = stage_named(entry.name)
             _check_family(name, stage.families, str(config["model_type"]))
             need = stage.need(Shape.of(config), entry.options, recipe.data, weight_bytes)
-            check_need(name, need, free_bytes(device))
+            _check_room(name, need, device)
             needs[name] = need.total_bytes
     return needs
+
+
+def _check_room(name: str, need: Need, device: torch.device) -> None:
+    """Raise CapacityError E0507 if a device lacks memory; of several GPUs each is looked at."""
+    from aretusa_compress.model.placement import (  # noqa: PLC0415 - loads torch
+        WEIGHT_SHARE,
+        choose_gpus,
+        gpu_rooms,
+        is_several,
+    )
+
+    if not is_several(device):
+        check_need(name, need, free_bytes(device))
+        return
+    weights = sum(size for part, size in need.parts.items() if part in WEIGHT_PARTS)
+    chosen = choose_gpus(weights, gpu_rooms())
+    free = [room.free_bytes for room in chosen]
+    for room, total in zip(chosen, need_by_gpu(need, free, WEIGHT_SHARE), strict=True):
+        check_need(f"{name} on GPU {room.gpu}", Need({"its share": total}), room.free_bytes)
 
 
 def _check_family(name: str, families: tuple[str, ...], family: str) -> None:

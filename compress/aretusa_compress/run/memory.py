@@ -12,12 +12,13 @@ import psutil
 from aretusa_compress.errors import CapacityError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import torch
 
 _CGROUP: Final = Path("/sys/fs/cgroup")
 FLOAT32_BYTES: Final = 4
+WEIGHT_PARTS: Final = ("weights", "gradients")  # parts of a need that lie where blocks lie
 LIBRARY_BYTES: Final = 700 * 10**6  # Python with torch, transformers and peft loaded
 
 
@@ -111,6 +112,23 @@ def free_bytes(device: torch.device) -> int:
 def peak_bytes() -> int:
     """The most memory that this process has held so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def need_by_gpu(need: Need, free: Sequence[int], weight_share: float) -> list[int]:
+    """Bytes that each of several GPUs is estimated to need, given the free bytes of each.
+
+    Weights fill one GPU after the other up to `weight_share` of what is free there; all else is
+    counted on each, for any may run the block that needs most.
+    """
+    weights = sum(size for name, size in need.parts.items() if name in WEIGHT_PARTS)
+    rest = need.total_bytes - weights
+    needs: list[int] = []
+    for index, room in enumerate(free):
+        is_last = index == len(free) - 1
+        here = weights if is_last else min(weights, int(room * weight_share))
+        weights -= here
+        needs.append(here + rest)
+    return needs
 
 
 def check_need(stage: str, need: Need, available_bytes: int) -> None:
