@@ -10,11 +10,6 @@ static uint8_t *byte_at(uint32_t memory, uint32_t offset_bytes)
     return (uint8_t *)art_platform_memory((enum art_memory)memory) + offset_bytes;
 }
 
-void *art_at(const struct art_place *place)
-{
-    return byte_at(place->memory, place->offset_bytes);
-}
-
 static uint32_t codes_bytes(const struct art_matrix_place *place, uint32_t stored, bool is_w4)
 {
     if (place->columns != 0) {
@@ -67,18 +62,6 @@ struct art_matrix art_matrix_at(const struct art_matrix_place *place)
         .has_zeros = (place->parts & ART_HAS_ZEROS) != 0,
         .kept = place->kept,
         .columns = place->columns,
-    };
-}
-
-struct art_rows art_rows_at(const struct art_place *place, uint32_t rows, uint32_t depth)
-{
-    uint8_t *codes = byte_at(place->memory, place->offset_bytes);
-    uint8_t *scales = codes + align_to(rows * depth, 4);
-
-    return (struct art_rows){
-        .codes = (int8_t *)codes,
-        .scales = (float *)(void *)scales,
-        .sums = (int32_t *)(void *)(scales + 4 * rows),
     };
 }
 

@@ -56,13 +56,27 @@ struct art_matrix_layout {
 struct art_matrix_layout art_matrix_layout(const struct art_matrix_place *place, uint32_t rows);
 
 /* First byte of a place. */
-void *art_at(const struct art_place *place);
+static inline void *art_at(const struct art_place *place)
+{
+    return (uint8_t *)art_platform_memory((enum art_memory)place->memory) + place->offset_bytes;
+}
 
 /* Pointers to the parts of a matrix. */
 struct art_matrix art_matrix_at(const struct art_matrix_place *place);
 
 /* Quantised rows in one buffer: codes, scales, sums, each part aligned to 4 bytes. */
-struct art_rows art_rows_at(const struct art_place *place, uint32_t rows, uint32_t depth);
+static inline struct art_rows art_rows_at(const struct art_place *place, uint32_t rows,
+                                          uint32_t depth)
+{
+    uint8_t *codes = (uint8_t *)art_at(place);
+    uint8_t *scales = codes + (rows * depth + 3) / 4 * 4;
+
+    return (struct art_rows){
+        .codes = (int8_t *)codes,
+        .scales = (float *)(void *)scales,
+        .sums = (int32_t *)(void *)(scales + 4 * rows),
+    };
+}
 
 /* Codes of a key or value cache of heads * context rows; the scales follow. */
 int8_t *art_cache_codes_at(const struct art_place *place);

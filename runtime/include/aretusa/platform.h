@@ -46,7 +46,11 @@ enum { ART_CORES_MAX = 8 };
 
 /* First byte of a memory, aligned to at least 4096, zero where no image was loaded. Null where no
  * core reaches L3; its image is then checked by the platform. */
+#ifdef ART_FIXED_MEMORIES
+#include "platform/siracusa/fixed_memories.h"
+#else
 void *art_platform_memory(enum art_memory memory);
+#endif
 
 /* Bytes of a memory that the build uses, in whole pages of 4096; 0 for none. */
 uint32_t art_platform_memory_bytes(enum art_memory memory);

@@ -1,4 +1,5 @@
 #include "aretusa/kernels.h"
+#include "share.h"
 #include "xpulp.h"
 
 /* This core's rows of one token. */
@@ -66,8 +67,8 @@ void art_finish_sums(const struct art_team *team, const struct art_sums *sums,
                      const float *token_scales, uint32_t tokens, uint32_t stride,
                      const float *residual, float *out)
 {
-    const uint32_t first = sums->rows * team->core / team->cores;
-    const uint32_t last = sums->rows * (team->core + 1) / team->cores;
+    const uint32_t first = art_share(sums->rows, team->core, team->cores);
+    const uint32_t last = art_share(sums->rows, team->core + 1, team->cores);
 
     for (uint32_t token = 0; token < tokens && first < last; token++) {
         const uint32_t pixel = sums->pixels ? sums->pixels[token] : token;

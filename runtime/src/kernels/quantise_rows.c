@@ -7,9 +7,11 @@
  * they are divided into pieces of 16 or 8 elements, whose sums are added up at the end. */
 struct pieces {
     uint32_t length;
-    uint32_t per_run;
+    uint32_t shift; /* 2^shift of them are a run */
     uint32_t per_row;
 };
+
+enum { RUN_SHIFT = 5 }; /* 2^5 = ART_SUM_RUN: nothing is divided here */
 
 uint32_t art_quantise_scratch_bytes(uint32_t tokens, uint32_t depth)
 {
@@ -20,12 +22,12 @@ uint32_t art_quantise_scratch_bytes(uint32_t tokens, uint32_t depth)
 static struct pieces pieces_of(const struct art_team *team, const struct art_row_source *source)
 {
     const uint32_t runs = (source->depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
-    uint32_t per_run = 1;
-    while (per_run < 4 && source->rows * runs * per_run * 2 <= team->cores) {
-        per_run *= 2;
+    uint32_t shift = 0;
+    while (shift < 2 && source->rows * runs << (shift + 1) <= team->cores) {
+        shift++;
     }
-    const uint32_t length = ART_SUM_RUN / per_run;
-    return (struct pieces){length, per_run, (source->depth + length - 1) / length};
+    const uint32_t length = ART_SUM_RUN >> shift;
+    return (struct pieces){length, shift, (source->depth + length - 1) >> (RUN_SHIFT - shift)};
 }
 
 static uint32_t piece_length(const struct pieces *pieces, uint32_t depth, uint32_t first)
@@ -64,8 +66,10 @@ static void write_codes(const struct art_team *team, const struct art_row_source
 {
     float room[ART_SUM_RUN];
     uint32_t piece = team->core;
+    uint32_t keeper = 0; /* who writes a row's scale, in turns */
     for (uint32_t row = 0; row < source->rows; row++) {
-        const bool is_keeper = row % team->cores == team->core;
+        const bool is_keeper = keeper == team->core;
+        keeper = keeper + 1 < team->cores ? keeper + 1 : 0;
         if (piece >= pieces->per_row && !is_keeper) {
             piece -= pieces->per_row;
             continue;
@@ -90,16 +94,20 @@ static void join_sums(const struct art_team *team, const struct art_row_source *
                       const struct pieces *pieces, const int32_t *sums, int32_t *out)
 {
     const uint32_t runs = (source->depth + ART_SUM_RUN - 1) / ART_SUM_RUN;
-    for (uint32_t at = team->core; at < source->rows * runs; at += team->cores) {
-        const uint32_t first = at % runs * pieces->per_run;
-        const uint32_t left = pieces->per_row - first;
-        const uint32_t count = left < pieces->per_run ? left : pieces->per_run;
-        const int32_t *const from = sums + at / runs * pieces->per_row + first;
-        int32_t sum = 0;
-        for (uint32_t i = 0; i < count; i++) {
-            sum += from[i];
+    uint32_t run = team->core;
+    for (uint32_t row = 0; row < source->rows; row++) {
+        const int32_t *const of_row = sums + row * pieces->per_row;
+        for (; run < runs; run += team->cores) {
+            const uint32_t first = run << pieces->shift;
+            const uint32_t behind = first + (1u << pieces->shift);
+            const uint32_t last = behind < pieces->per_row ? behind : pieces->per_row;
+            int32_t sum = 0;
+            for (uint32_t i = first; i < last; i++) {
+                sum += of_row[i];
+            }
+            out[row * runs + run] = sum;
         }
-        out[at] = sum;
+        run -= runs;
     }
 }
 
@@ -111,7 +119,7 @@ void art_quantise_rows(const struct art_team *team, const struct art_row_source 
     int32_t *const piece_sums = (int32_t *)(void *)rest;
     find_maxima(team, source, &pieces, room);
     art_platform_barrier(team);
-    if (pieces.per_run == 1) {
+    if (pieces.shift == 0) {
         write_codes(team, source, &pieces, room, out->sums, out);
         return;
     }

@@ -7,7 +7,7 @@
 #include "neureka/registers.h"
 #include "units.h"
 
-/* Addresses are as the engine counts them. */
+/* What all cores know of a call. */
 struct run {
     const struct linear_call *call;
     struct art_engine_job *job;  /* of all units but the last */
@@ -16,10 +16,14 @@ struct run {
     const float *bias; /* null when there is none */
     const int32_t *sums[2];
     uint32_t rows;
-    uint32_t row_bytes; /* of codes */
+};
+
+/* What core 0 needs, too: addresses as the engine counts them. */
+struct addresses {
     uint32_t weights;
+    uint32_t row_bytes; /* of codes */
     uint32_t inputs;
-    uint32_t outputs[2];
+    uint32_t sums[2];
 };
 
 static struct art_engine_job *job_of(uint32_t number)
@@ -27,9 +31,22 @@ static struct art_engine_job *job_of(uint32_t number)
     return number > 0 ? &art_network.jobs[number - 1] : NULL;
 }
 
-bool linear_is_one_token(const struct linear_call *call)
+static inline struct run run_of(const struct linear_call *call)
 {
-    return call->tokens == 1 && call->plan->engine->prepared != 0;
+    const struct art_engine_place *engine = call->plan->engine;
+    const uint32_t rows = engine->rows;
+    const float *scales = art_at(&engine->channels);
+    const uint8_t *second = call->scratch + linear_sums_step(call->plan);
+
+    return (struct run){
+        .call = call,
+        .job = job_of(engine->prepared),
+        .last = job_of(engine->prepared_last),
+        .scales = scales,
+        .bias = (engine->flags & ART_ENGINE_HAS_BIAS) != 0 ? scales + rows : NULL,
+        .sums = {(const void *)call->scratch, (const void *)second},
+        .rows = rows,
+    };
 }
 
 static uint32_t in_l1(const void *address)
@@ -39,41 +56,33 @@ static uint32_t in_l1(const void *address)
     return (uint32_t)((const uint8_t *)address - first);
 }
 
-static void open(struct run *run, const struct linear_call *call)
+static inline struct addresses addresses_of(const struct run *run)
 {
-    const struct art_engine_place *engine = call->plan->engine;
-    const uint32_t step = linear_sums_step(call->plan);
+    const struct art_engine_place *engine = run->call->plan->engine;
     const bool is_sram = engine->memory == ART_MEMORY_SRAM;
 
-    run->call = call;
-    run->job = job_of(engine->prepared);
-    run->last = job_of(engine->prepared_last);
-    run->rows = engine->rows;
-    run->scales = art_at(&engine->channels);
-    run->bias = (engine->flags & ART_ENGINE_HAS_BIAS) != 0 ? run->scales + run->rows : NULL;
-    run->sums[0] = (const int32_t *)(const void *)call->scratch;
-    run->sums[1] = (const int32_t *)(const void *)(call->scratch + step);
-    run->row_bytes = run->job->registers[NEUREKA_WEIGHT_CHANNEL_STRIDE];
-    run->weights = engine->offset_bytes + (is_sram ? art_network.sram_weights_offset : 0);
-    run->inputs = in_l1(call->src->codes);
-    run->outputs[0] = in_l1(call->scratch);
-    run->outputs[1] = run->outputs[0] + step;
+    return (struct addresses){
+        .weights = engine->offset_bytes + (is_sram ? art_network.sram_weights_offset : 0),
+        .row_bytes = run->job->registers[NEUREKA_WEIGHT_CHANNEL_STRIDE],
+        .inputs = in_l1(run->call->src->codes),
+        .sums = {in_l1(run->sums[0]), in_l1(run->sums[1])},
+    };
 }
 
-/* Rows of the unit that starts at a row. */
 static struct art_engine_job *unit_at(const struct run *run, uint32_t row)
 {
     return run->rows - row < run->job->rows ? run->last : run->job;
 }
 
-/* Queue the unit that starts at a row; core 0 only. */
-static uint32_t queue(const struct run *run, uint32_t row, uint32_t buffer)
+/* Queue the unit that starts at a row. */
+static uint32_t queue(const struct run *run, const struct addresses *addresses, uint32_t row,
+                      uint32_t buffer)
 {
     uint32_t *registers = unit_at(run, row)->registers;
 
-    registers[NEUREKA_WEIGHTS] = run->weights + row * run->row_bytes;
-    registers[NEUREKA_INPUT] = run->inputs;
-    registers[NEUREKA_OUTPUT] = run->outputs[buffer];
+    registers[NEUREKA_WEIGHTS] = addresses->weights + row * addresses->row_bytes;
+    registers[NEUREKA_INPUT] = addresses->inputs;
+    registers[NEUREKA_OUTPUT] = addresses->sums[buffer];
     return art_engine_submit(registers);
 }
 
@@ -96,13 +105,14 @@ static void finish(const struct art_team *team, const struct run *run, uint32_t 
  * all cores have left. */
 void linear_one_token(const struct art_team *team, const struct linear_call *call)
 {
-    struct run run;
+    const struct run run = run_of(call);
+    struct addresses addresses = {.weights = 0};
     uint32_t job = 0;
     uint32_t buffer = 0;
 
-    open(&run, call);
     if (team->core == 0) {
-        job = queue(&run, 0, 0);
+        addresses = addresses_of(&run);
+        job = queue(&run, &addresses, 0, 0);
     }
     if (call->plan->matrix) {
         linear_tiles(team, call);
@@ -117,7 +127,7 @@ void linear_one_token(const struct art_team *team, const struct linear_call *cal
             const uint32_t awaited = job;
 
             if (next < run.rows) {
-                job = queue(&run, next, 1 - buffer);
+                job = queue(&run, &addresses, next, 1 - buffer);
             }
             art_engine_wait(awaited);
         }

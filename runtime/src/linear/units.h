@@ -136,7 +136,10 @@ void linear_finish(const struct art_team *team, const struct linear_call *call,
                    const struct linear_unit *unit, const struct art_place *page);
 
 /* Whether it is one token whose jobs the compiler has prepared. */
-bool linear_is_one_token(const struct linear_call *call);
+static inline bool linear_is_one_token(const struct linear_call *call)
+{
+    return call->tokens == 1 && call->plan->engine->prepared != 0;
+}
 
 /* All units of such a call, and the cluster's part while the first one runs. */
 void linear_one_token(const struct art_team *team, const struct linear_call *call);

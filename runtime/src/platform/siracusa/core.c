@@ -25,7 +25,11 @@ static const SIRACUSA_L1_CONSTANT struct window windows[ART_MEMORY_COUNT] = {
     [ART_MEMORY_L3] = {0, ART_L3_BYTES}, /* no address of the cores leads there */
 };
 
+#ifdef ART_FIXED_MEMORIES
+void *siracusa_memory(enum art_memory memory)
+#else
 void *art_platform_memory(enum art_memory memory)
+#endif
 {
     return (void *)(uintptr_t)windows[memory].base;
 }

@@ -19,18 +19,18 @@ struct step {
 
 /* Buffers. Two that are never alive at the same time may share bytes. */
 static const struct art_place scratch7_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place scratch14_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch11_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch12_place = {ART_MEMORY_L1, 0x1800u};
 static const struct art_place head_scratch1_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place scratch2_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place scratch3_place = {ART_MEMORY_L1, 0x1240u};
 static const struct art_place embedding_scratch0_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place scratch1_place = {ART_MEMORY_L1, 0x2480u};
+static const struct art_place scratch1_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch9_place = {ART_MEMORY_L1, 0x0u};
-static const struct art_place activated_codes_place = {ART_MEMORY_L1, 0x2340u};
+static const struct art_place scratch14_place = {ART_MEMORY_L1, 0x0u};
+static const struct art_place scratch2_place = {ART_MEMORY_L1, 0x1000u};
+static const struct art_place scratch3_place = {ART_MEMORY_L1, 0x1800u};
+static const struct art_place activated_codes_place = {ART_MEMORY_L1, 0x1000u};
 static const struct art_place q_proj_rotated_codes_place = {ART_MEMORY_L1, 0x4900u};
-static const struct art_place attention_input_codes_place = {ART_MEMORY_L1, 0x3480u};
+static const struct art_place attention_input_codes_place = {ART_MEMORY_L1, 0x2000u};
 static const struct art_place attended_codes_place = {ART_MEMORY_L1, 0x1000u};
 static const struct art_place ffn_input_codes_place = {ART_MEMORY_L1, 0x3000u};
 static const struct art_place scratch5_place = {ART_MEMORY_L1, 0x0u};
@@ -39,11 +39,11 @@ static const struct art_place head_input_codes_place = {ART_MEMORY_L1, 0x1800u};
 static const struct art_place gate_proj_place = {ART_MEMORY_L1, 0x3260u};
 static const struct art_place up_proj_place = {ART_MEMORY_L1, 0x3e60u};
 static const struct art_place hidden_place = {ART_MEMORY_L1, 0x4c00u};
-static const struct art_place q_proj_place = {ART_MEMORY_L1, 0x36e0u};
+static const struct art_place q_proj_place = {ART_MEMORY_L1, 0x2260u};
 static const struct art_place attended_place = {ART_MEMORY_L1, 0x5400u};
 static const struct art_place logits_place = {ART_MEMORY_L1, 0x1860u};
-static const struct art_place k_proj_place = {ART_MEMORY_L1, 0x3ee0u};
-static const struct art_place v_proj_place = {ART_MEMORY_L1, 0x42e0u};
+static const struct art_place k_proj_place = {ART_MEMORY_L1, 0x2a60u};
+static const struct art_place v_proj_place = {ART_MEMORY_L1, 0x2e60u};
 static const struct art_place scratch13_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch0_place = {ART_MEMORY_L1, 0x0u};
 static const struct art_place scratch8_place = {ART_MEMORY_L1, 0x0u};
@@ -64,42 +64,42 @@ static const struct art_matrix_place model_embed_tokens_weight[] = {
  * band, rows, depth, offset of the codes, place of the numbers per row, prepared jobs. */
 /* clang-format off */
 static const struct art_engine_place lm_head_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 280, 64, 0x1f9a0u, {ART_MEMORY_MRAM, 0x23fa0u}, 3, 5},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 280, 64, 0x149a0u, {ART_MEMORY_MRAM, 0x18fa0u}, 3, 5},
 };
 
 static const struct art_engine_place self_attn_q_proj_engine[] = {
     {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x4ba0u, {ART_MEMORY_MRAM, 0x5ba0u}, 1, 0},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x122a0u, {ART_MEMORY_MRAM, 0x132a0u}, 1, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0xcaa0u, {ART_MEMORY_MRAM, 0xdaa0u}, 1, 0},
 };
 
 static const struct art_engine_place self_attn_k_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x5ca0u, {ART_MEMORY_MRAM, 0x7ca0u}, 2, 0},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x133a0u, {ART_MEMORY_MRAM, 0x153a0u}, 2, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x5ca0u, {ART_MEMORY_MRAM, 0x64a0u}, 2, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0xdba0u, {ART_MEMORY_MRAM, 0xe3a0u}, 2, 0},
 };
 
 static const struct art_engine_place self_attn_v_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x7d20u, {ART_MEMORY_MRAM, 0x9d20u}, 2, 0},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x15420u, {ART_MEMORY_MRAM, 0x17420u}, 2, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0x6520u, {ART_MEMORY_MRAM, 0x6d20u}, 2, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 32, 64, 0xe420u, {ART_MEMORY_MRAM, 0xec20u}, 2, 0},
 };
 
 static const struct art_engine_place self_attn_o_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x9da0u, {ART_MEMORY_MRAM, 0xada0u}, 1, 0},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x174a0u, {ART_MEMORY_MRAM, 0x184a0u}, 1, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0x6da0u, {ART_MEMORY_MRAM, 0x7da0u}, 1, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 64, 0xeca0u, {ART_MEMORY_MRAM, 0xfca0u}, 1, 0},
 };
 
 static const struct art_engine_place mlp_gate_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0xaea0u, {ART_MEMORY_MRAM, 0xc6a0u}, 3, 0},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x185a0u, {ART_MEMORY_MRAM, 0x19da0u}, 3, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x7ea0u, {ART_MEMORY_MRAM, 0x96a0u}, 3, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0xfda0u, {ART_MEMORY_MRAM, 0x115a0u}, 3, 0},
 };
 
 static const struct art_engine_place mlp_up_proj_engine[] = {
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0xc820u, {ART_MEMORY_MRAM, 0xe020u}, 3, 0},
-    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x19f20u, {ART_MEMORY_MRAM, 0x1b720u}, 3, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x9820u, {ART_MEMORY_MRAM, 0xb020u}, 3, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 96, 64, 0x11720u, {ART_MEMORY_MRAM, 0x12f20u}, 3, 0},
 };
 
 static const struct art_engine_place mlp_down_proj_engine[] = {
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0xe1a0u, {ART_MEMORY_MRAM, 0x121a0u}, 4, 0},
-    {ART_NEUREKA_3X3, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0x1b8a0u, {ART_MEMORY_MRAM, 0x1f8a0u}, 4, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0xb1a0u, {ART_MEMORY_MRAM, 0xc9a0u}, 4, 0},
+    {ART_NEUREKA_1X1, 8, 0, ART_MEMORY_MRAM, 0, 0, 64, 96, 0x130a0u, {ART_MEMORY_MRAM, 0x148a0u}, 4, 0},
 };
 
 /* clang-format on */
@@ -109,9 +109,9 @@ static const struct art_engine_place mlp_down_proj_engine[] = {
 /* clang-format off */
 static struct art_engine_job prepared_jobs[] = {
     {64, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x40u, 0x40u, 0x0u, 0x20u, 0x100u, 0x100u, 0x20u, 0x40u, 0x0u, 0x200020u, 0x10001u, 0x10001u, 0x20002u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08647u}},
-    {32, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x8u, 0x18u, 0x0u, 0x20u, 0x80u, 0x80u, 0x20u, 0x100u, 0x0u, 0x200008u, 0x10001u, 0x30003u, 0x10001u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08607u}},
+    {32, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x40u, 0x40u, 0x0u, 0x20u, 0x80u, 0x80u, 0x20u, 0x40u, 0x0u, 0x200020u, 0x10001u, 0x10001u, 0x10002u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08647u}},
     {96, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x40u, 0x40u, 0x0u, 0x20u, 0x180u, 0x180u, 0x20u, 0x40u, 0x0u, 0x200020u, 0x10001u, 0x10001u, 0x30002u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08647u}},
-    {64, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0xbu, 0x21u, 0x0u, 0x20u, 0x100u, 0x100u, 0x20u, 0x100u, 0x0u, 0x20000bu, 0x10001u, 0x30003u, 0x20001u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08607u}},
+    {64, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x60u, 0x60u, 0x0u, 0x20u, 0x100u, 0x100u, 0x20u, 0x60u, 0x0u, 0x200020u, 0x10001u, 0x10001u, 0x20003u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08647u}},
     {88, {0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x0u, 0x40u, 0x40u, 0x0u, 0x20u, 0x160u, 0x160u, 0x20u, 0x40u, 0x0u, 0x180020u, 0x10001u, 0x10001u, 0x30002u, 0x10001u, 0x0u, 0xffffff80u, 0x0u, 0x4c08647u}},
 };
 /* clang-format on */
@@ -208,8 +208,8 @@ static void run_self_attn_k_proj(const struct step *step)
         .tile_rows = 0,
         .slice_rows = 0,
         .block_rows = 32,
-        .sums_bytes = 2048,
-        .input_bytes = 288,
+        .sums_bytes = 1024,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -229,8 +229,8 @@ static void run_self_attn_v_proj(const struct step *step)
         .tile_rows = 0,
         .slice_rows = 0,
         .block_rows = 32,
-        .sums_bytes = 2048,
-        .input_bytes = 288,
+        .sums_bytes = 1024,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&attention_input_codes_place, step->tokens, 64);
     const float *residual = NULL;
@@ -440,8 +440,8 @@ static void run_mlp_down_proj(const struct step *step)
         .tile_rows = 0,
         .slice_rows = 0,
         .block_rows = 64,
-        .sums_bytes = 4096,
-        .input_bytes = 396,
+        .sums_bytes = 2048,
+        .input_bytes = 0,
     };
     const struct art_rows src = art_rows_at(&activated_codes_place, step->tokens, 96);
     const float *residual = art_at(&hidden_place);
