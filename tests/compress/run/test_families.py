@@ -32,18 +32,39 @@ def test_every_family_goes_through_all_stages(tmp_path: Path, family: Family) ->
         assert compiled.manifest.model.layers == 3
 
 
-def test_the_published_preset_runs_on_llama_3_2_shrunk_in_width(tmp_path: Path) -> None:
-    """Sixteen blocks, four queries to a key, tied embeddings, Llama 3's angles; 64 wide."""
+def shrunk_llama(folder: Path) -> list[str]:
+    """Sixteen blocks, four queries to a key, tied embeddings, Llama 3's angles; 64 wide.
+
+    Returns the changes of a preset that let it run on this model and a text.
+    """
     scaling = Llama3RopeScaling(
         factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_positions=64
     )
     config = runnable_config(
         layers=16, heads=8, kv_heads=2, head_dim=8, ties_embeddings=True, rope_scaling=scaling
     )
-    write_model(tmp_path / "model", config, dtype="bfloat16")
-    files = f"{{files: [{write_text(tmp_path / 'text.txt')}], samples: 8, tokens: 16}}"
-    changes = [f"model={tmp_path / 'model'}", "threads=1", "data.evaluation={}"]
-    changes += [f"data.calibration={files}", f"data.training={files}", "stages.3.batch=2"]
+    write_model(folder / "model", config, dtype="bfloat16")
+    files = f"{{files: [{write_text(folder / 'text.txt')}], samples: 8, tokens: 16}}"
+    changes = [f"model={folder / 'model'}", "threads=1", "data.evaluation={}"]
+    return [*changes, f"data.calibration={files}", f"data.training={files}", "stages.3.batch=2"]
+
+
+@pytest.mark.slow
+def test_all_five_published_stages_run_on_llama_3_2_shrunk_in_width(tmp_path: Path) -> None:
+    changes = [*shrunk_llama(tmp_path), "stages.5.rank=4"]
+    recipe = read_recipe("llama-3.2-1b/depth2-wanda1:8-wikitext-lora-gptq-eora", changes)
+    result = run_recipe(recipe, tmp_path / "run")
+    assert [stage.name for stage in result.stages][1:] == recipe.stage_names
+    config = json.loads((tmp_path / "run" / "5-eora" / "config.json").read_text())
+    assert config["quantization_config"]["group_size"] == 128
+    assert len(config["aretusa"]["adapters"]) == len(config["aretusa"]["sparsity"]) == 14 * 7
+    options = CompileOptions(context=32, chunk=4)
+    compiled = compile_model(tmp_path / "run" / "5-eora", tmp_path / "build", options)
+    assert compiled.manifest.model.layers == 14
+
+
+def test_the_published_preset_runs_on_llama_3_2_shrunk_in_width(tmp_path: Path) -> None:
+    changes = shrunk_llama(tmp_path)
     recipe = read_recipe("llama-3.2-1b/depth2-wanda1:8-wikitext-lora", changes)
     result = run_recipe(recipe, tmp_path / "run")
     assert [stage.blocks for stage in result.stages] == [16, 14, 14, 14]
