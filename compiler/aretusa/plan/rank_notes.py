@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from aretusa.neureka.layout import CHANNELS_3X3, TAPS, packed_gemv_3x3_bytes
+from aretusa.neureka.layout import (
+    CHANNELS_1X1,
+    CHANNELS_3X3,
+    TAPS,
+    packed_1x1_bytes,
+    packed_gemv_3x3_bytes,
+)
 from aretusa.neureka.linear import Engine
 
 if TYPE_CHECKING:
@@ -14,40 +19,57 @@ if TYPE_CHECKING:
     from aretusa.plan_results import LayerResult
 
 _OUTER: Final = ".low_rank_out"  # of the second factor's name
-_TILE: Final = TAPS * CHANNELS_3X3  # inputs that one word of each bit holds
-_FEW: Final = _TILE // 8  # ranks above a multiple that hardly pay for a tile of their own
+# Inputs that the engine stores and reads together, by mode.
+_TILES: Final = {Engine.NEUREKA_3X3: TAPS * CHANNELS_3X3, Engine.NEUREKA_1X1: CHANNELS_1X1}
+_SHOWN: Final = 4  # ranks of one note
 
 
 def rank_notes(rows: Sequence[LayerResult]) -> list[str]:
-    """One note for each rank that leaves the last tile of a pair's second factor partly empty.
+    """Notes on ranks that leave the last tile of a pair's second factor partly empty.
 
-    N-EUREKA stores each row in whole tiles of 252 inputs and reads all of them, so that the second
-    factor [rows, rank] is the same up to the next multiple of 252.
+    N-EUREKA stores each row in whole tiles of 252 inputs (3x3) or 32 (1x1) and reads all of them,
+    so that the second factor [rows, rank] is the same up to the next multiple.
     """
-    pairs = [row for row in rows if _is_outer(row)]
-    counts = Counter(row.depth for row in pairs if row.depth % _TILE)
-    return [
-        _note(rank, count, [row for row in pairs if row.depth == rank])
-        for rank, count in sorted(counts.items())
-    ]
+    notes: list[str] = []
+    for engine, tile in _TILES.items():
+        pairs = [row for row in rows if row.name.endswith(_OUTER) and row.engine == engine.value]
+        partly = [row for row in pairs if row.depth % tile]
+        if partly:
+            notes.append(_upwards(engine, tile, partly))
+        over = [row for row in partly if row.depth > tile and row.depth % tile <= tile // 8]
+        if over:
+            notes.append(_downwards(engine, tile, over))
+    return notes
 
 
-def _is_outer(row: LayerResult) -> bool:
-    return row.name.endswith(_OUTER) and row.engine == Engine.NEUREKA_3X3.value
-
-
-def _note(rank: int, count: int, pairs: list[LayerResult]) -> str:
-    below, above = rank // _TILE * _TILE, -(-rank // _TILE) * _TILE
-    plural = "s" if count > 1 else ""
-    said = (
-        f"{count} low-rank pair{plural} of rank {rank} on N-EUREKA: up to rank {above} the second "
-        f"factor{plural} would be no larger and no slower"
+def _upwards(engine: Engine, tile: int, pairs: list[LayerResult]) -> str:
+    ends = [f"{rank} to {-(-rank // tile) * tile}" for rank in sorted({row.depth for row in pairs})]
+    plural = "s" if len(pairs) > 1 else ""
+    return (
+        f"{len(pairs)} low-rank pair{plural} on {engine.value}, tiles of {tile} inputs: higher "
+        f"ranks make the second factor{plural} no larger and no slower ({_some(ends)})"
     )
-    if below and rank - below <= _FEW:
-        less = sum(
-            packed_gemv_3x3_bytes(row.rows, rank, row.bits)
-            - packed_gemv_3x3_bytes(row.rows, below, row.bits)
-            for row in pairs
-        )
-        said += f"; at rank {below} smaller by {less / 1024:,.1f} KiB"
-    return said
+
+
+def _downwards(engine: Engine, tile: int, pairs: list[LayerResult]) -> str:
+    ends = [f"{rank} to {rank // tile * tile}" for rank in sorted({row.depth for row in pairs})]
+    less = sum(
+        _stored_bytes(engine, row, row.depth) - _stored_bytes(engine, row, row.depth // tile * tile)
+        for row in pairs
+    )
+    plural = "s" if len(pairs) > 1 else ""
+    return (
+        f"{len(pairs)} low-rank pair{plural} on {engine.value} just above a multiple of {tile}: "
+        f"lower ranks make the second factor{plural} smaller by {less / 1024:,.1f} KiB "
+        f"({_some(ends)})"
+    )
+
+
+def _stored_bytes(engine: Engine, row: LayerResult, rank: int) -> int:
+    if engine is Engine.NEUREKA_1X1:
+        return packed_1x1_bytes(row.rows, rank)
+    return packed_gemv_3x3_bytes(row.rows, rank, row.bits)
+
+
+def _some(ends: list[str]) -> str:
+    return ", ".join(ends[:_SHOWN]) + (", ..." if len(ends) > _SHOWN else "")

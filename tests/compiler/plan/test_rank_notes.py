@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from aretusa.neureka.linear import Engine
 from aretusa.options import CompileOptions
+from aretusa.plan.rank_notes import rank_notes
 from aretusa.verbs.plan import PlanRequest, plan_model
 
 if TYPE_CHECKING:
@@ -37,28 +40,45 @@ def notes(report: PlanReport) -> list[str]:
     return [note for note in report.notes if "low-rank" in note]
 
 
-def test_up_to_the_next_tile_the_second_factor_is_the_same(tmp_path: Path) -> None:
-    at_64, at_252, at_253 = (planned(tmp_path, rank) for rank in (64, 252, 253))
-    [note] = notes(at_64)
+@pytest.mark.parametrize(("engine", "tile"), [(Engine.NEUREKA_3X3, 252), (Engine.NEUREKA_1X1, 32)])
+def test_up_to_the_next_tile_the_second_factor_is_the_same(
+    tmp_path: Path, engine: Engine, tile: int
+) -> None:
+    rank = tile - tile // 3
+    partly, full, over = (planned(tmp_path, r, engine) for r in (rank, tile, tile + 1))
+    [note] = notes(partly)
     assert note == (
-        "1 low-rank pair of rank 64 on N-EUREKA: up to rank 252 the second factor would be no "
-        "larger and no slower"
+        f"1 low-rank pair on {engine.value}, tiles of {tile} inputs: higher ranks make the second "
+        f"factor no larger and no slower ({rank} to {tile})"
     )
-    same = [
-        (row(one, "out").weight_bytes, row(one, "out").decode_cycles) for one in (at_64, at_252)
+    assert notes(full) == []
+    costs = [
+        (row(one, "out").weight_bytes, row(one, "out").decode_cycles) for one in (partly, full)
     ]
-    assert same[0] == same[1]
-    assert row(at_253, "out").decode_cycles > 1.5 * row(at_252, "out").decode_cycles
-    assert notes(at_252) == []
+    assert costs[0] == costs[1]
+    less = row(over, "out").weight_bytes - row(full, "out").weight_bytes
+    assert less > 0
+    assert row(over, "out").decode_cycles > row(full, "out").decode_cycles
+    assert notes(over)[1] == (
+        f"1 low-rank pair on {engine.value} just above a multiple of {tile}: lower ranks make the "
+        f"second factor smaller by {less / 1024:,.1f} KiB ({tile + 1} to {tile})"
+    )
 
 
-def test_a_rank_just_above_a_tile_is_told_what_the_tile_costs(tmp_path: Path) -> None:
-    found = planned(tmp_path, 256)
-    less = row(found, "out").weight_bytes - row(planned(tmp_path, 252), "out").weight_bytes
-    [note] = notes(found)
-    assert note.endswith(f"; at rank 252 smaller by {less / 1024:,.1f} KiB")
-    assert "up to rank 504" in note
-    assert "; at rank" not in notes(planned(tmp_path, 300))[0]
+def test_only_ranks_just_above_a_tile_are_told_to_fall(tmp_path: Path) -> None:
+    assert len(notes(planned(tmp_path, 300))) == 1
+    assert len(notes(planned(tmp_path, 64))) == 1
+
+
+def test_many_ranks_are_one_note(tmp_path: Path) -> None:
+    [note] = rank_notes(
+        [
+            row(planned(tmp_path, 64), "out").model_copy(update={"depth": depth})
+            for depth in (60, 70, 70, 80, 90, 100)
+        ]
+    )
+    assert note.startswith("6 low-rank pairs on neureka-3x3")
+    assert note.endswith("(60 to 252, 70 to 252, 80 to 252, 90 to 252, ...)")
 
 
 def test_the_cluster_reads_no_tiles(tmp_path: Path) -> None:
