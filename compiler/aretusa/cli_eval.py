@@ -176,46 +176,58 @@ def print_evaluation(result: EvaluationResult, console: Console) -> None:
     """Tables for a terminal."""
     console.print(f"{result.subject} ({result.kind}, {result.device})", highlight=False)
     if result.texts:
-        table = Table("text", "tokens", "perplexity", "nats", "KL", "same favourite")
-        for text in result.texts:
-            table.add_row(
-                text.text,
-                f"{text.tokens:,}",
-                f"{text.perplexity:.2f}",
-                f"{text.nats:.4f}",
-                "" if text.kl_nats is None else f"{text.kl_nats:.4f}",
-                "" if text.top1_agreement is None else f"{text.top1_agreement:.1%}",
-            )
-        console.print(table)
-        for text in result.texts:
-            if text.block_snr_db:
-                levels = " ".join("equal" if x is None else f"{x:.1f}" for x in text.block_snr_db)
-                console.print(f"{text.text}, dB behind each block: {levels}", highlight=False)
+        _print_texts(result, console)
     if result.answers:
-        table = Table("book", "asked", "right", "exact", "part", "words", "nats of the answer")
-        for answer in result.answers:
-            table.add_row(
-                answer.book,
-                f"{answer.asked:,}",
-                f"{answer.accuracy:.1%}",
-                f"{answer.exact:.1%}",
-                f"{answer.substring:.1%}",
-                f"{answer.words:.1%}",
-                f"{answer.answer_nats:.3f}",
-            )
-        console.print(table)
+        _print_answers(result, console)
     if result.tasks:
-        table = Table("task", "metric", "value", "standard error", "asked", "few-shot")
-        for task in result.tasks:
-            table.add_row(
-                task.task,
-                task.metric if task.filter == "none" else f"{task.metric}, {task.filter}",
-                f"{task.value:.4f}",
-                "" if task.standard_error is None else f"{task.standard_error:.4f}",
-                f"{task.asked:,}",
-                str(task.few_shot),
-            )
-        console.print(table)
+        _print_tasks(result, console)
+
+
+def _print_texts(result: EvaluationResult, console: Console) -> None:
+    table = Table("text", "tokens", "perplexity", "nats", "KL", "same favourite")
+    for text in result.texts:
+        table.add_row(
+            text.text,
+            f"{text.tokens:,}",
+            f"{text.perplexity:.2f}",
+            f"{text.nats:.4f}",
+            "" if text.kl_nats is None else f"{text.kl_nats:.4f}",
+            "" if text.top1_agreement is None else f"{text.top1_agreement:.1%}",
+        )
+    console.print(table)
+    for text in result.texts:
+        if text.block_snr_db:
+            levels = " ".join("equal" if x is None else f"{x:.1f}" for x in text.block_snr_db)
+            console.print(f"{text.text}, dB behind each block: {levels}", highlight=False)
+
+
+def _print_answers(result: EvaluationResult, console: Console) -> None:
+    table = Table("book", "asked", "right", "exact", "part", "words", "nats of the answer")
+    for answer in result.answers:
+        table.add_row(
+            answer.book,
+            f"{answer.asked:,}",
+            f"{answer.accuracy:.1%}",
+            f"{answer.exact:.1%}",
+            f"{answer.substring:.1%}",
+            f"{answer.words:.1%}",
+            f"{answer.answer_nats:.3f}",
+        )
+    console.print(table)
+
+
+def _print_tasks(result: EvaluationResult, console: Console) -> None:
+    table = Table("task", "metric", "value", "standard error", "asked", "few-shot")
+    for task in result.tasks:
+        table.add_row(
+            task.task,
+            task.metric if task.filter == "none" else f"{task.metric}, {task.filter}",
+            f"{task.value:.4f}",
+            "" if task.standard_error is None else f"{task.standard_error:.4f}",
+            f"{task.asked:,}",
+            str(task.few_shot),
+        )
+    console.print(table)
 
 
 @dataclass(frozen=True, slots=True)
