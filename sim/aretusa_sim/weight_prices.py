@@ -16,15 +16,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aretusa.errors import AretusaError, CapacityError
-from aretusa.frontend.outline import open_outline
 from aretusa.manifest import Record
 from aretusa.memory.contents import RegionKind
 from aretusa.options import CompileOptions
-from aretusa.target.description import MemoryId
-from aretusa_sim.estimation import estimate
+from aretusa.plan.goal import Goal
+from aretusa.planning import weights_text
+from aretusa.shapes import open_shapes
+from aretusa.trace.listing import listing
+from aretusa.verbs.plan import PlanRequest, plan_shapes
+from aretusa_sim.estimation import time_steps
+from aretusa_sim.listings import with_clock
+from aretusa_sim.results import ModelSummary
+from aretusa_sim.summarise import Tokens, summarise
+from aretusa_sim.timing import Simulator
 
 if TYPE_CHECKING:
-    from aretusa_sim.estimation import Estimate
+    from aretusa.plan.make import Plan
+    from aretusa.target.description import MemoryId
     from aretusa_sim.results import PhaseResult
 
 _CONSTANTS: Final = (RegionKind.WEIGHT, RegionKind.TABLE)
@@ -75,39 +83,51 @@ def _line(model: Path, job: dict[str, Any]) -> dict[str, Any]:
 def price(
     model: Path, *, options: CompileOptions, prefill_tokens: int, decode_tokens: int
 ) -> Priced:
-    """The costs of a model; the tokens behind the prompt stand for those of decode."""
-    found = estimate(
-        model,
-        options=options,
-        prefill_tokens=prefill_tokens,
-        decode_tokens=decode_tokens,
+    """The costs of a model, planned as `aretusa compile` plans it.
+
+    Of decode only the first `decode_tokens` behind a prompt are timed; their mean stands for all.
+    """
+    shapes = open_shapes(model)
+    plan = plan_shapes(shapes, PlanRequest(options=options))
+    listed = with_clock(listing(plan), None)
+    simulator = Simulator(listed, has_contention=True, has_intervals=False)
+    goal = Goal.within(plan.graph.context, prefill_tokens, decode_tokens)
+    prefill, decode = time_steps(simulator, goal, plan.working.chunk, None)
+    summary = ModelSummary(
+        name=shapes.name,
+        target=listed.target.name,
+        weights=weights_text(options),
+        context=plan.graph.context,
+        chunk=plan.working.chunk,
+        has_contention=True,
     )
-    decode = found.result.phase("decode")
-    steps = max(1, decode.steps)
+    result = summarise(listed, summary, prefill, decode, Tokens())
+    phase = result.phase("decode")
+    steps = max(1, phase.steps)
     return Priced(
-        weight_bytes=_weight_bytes(found),
-        constant_bytes=_constant_bytes(found),
-        ops=_ops(decode, open_outline(model).structure.layer_map, steps),
-        cycles_per_token=decode.cycles / steps,
-        clock_hz=found.result.clock_hz,
-        tokens_per_s=decode.tokens_per_second,
-        uj_per_token=decode.energy_per_token.nominal_uj,
+        weight_bytes=_weight_bytes(plan),
+        constant_bytes=_constant_bytes(plan),
+        ops=_ops(phase, shapes.structure.layer_map, steps),
+        cycles_per_token=phase.cycles / steps,
+        clock_hz=result.clock_hz,
+        tokens_per_s=phase.tokens_per_second,
+        uj_per_token=phase.energy_per_token.nominal_uj,
     )
 
 
-def _weight_bytes(found: Estimate) -> dict[str, int]:
+def _weight_bytes(plan: Plan) -> dict[str, int]:
     """Parts of one matrix, such as those of two engines, count together."""
     sizes: dict[str, int] = {}
-    for region in found.plan.memory.regions:
+    for region in plan.memory.regions:
         if region.kind is RegionKind.WEIGHT:
             name = region.name.partition("#")[0].removesuffix(".weight")
             sizes[name] = sizes.get(name, 0) + region.size_bytes
     return sizes
 
 
-def _constant_bytes(found: Estimate) -> dict[str, int]:
+def _constant_bytes(plan: Plan) -> dict[str, int]:
     sizes: dict[MemoryId, int] = {}
-    for region in found.plan.memory.regions:
+    for region in plan.memory.regions:
         if region.kind in _CONSTANTS:
             sizes[region.memory] = sizes.get(region.memory, 0) + region.size_bytes
     return {memory.key: size for memory, size in sizes.items()}

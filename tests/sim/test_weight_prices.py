@@ -18,8 +18,8 @@ from aretusa_sim.weight_prices import price
 if TYPE_CHECKING:
     from pathlib import Path
 
-OPTIONS = CompileOptions(chunk=1, context=64)
-REQUEST = {"prefill_tokens": 8, "decode_tokens": 3}
+OPTIONS = CompileOptions(chunk=8, context=64)
+REQUEST = {"prefill_tokens": 32, "decode_tokens": 32}
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,9 @@ def test_prices_add_up_to_what_the_simulation_says(model: Path) -> None:
     assert sum(op.uj for op in found.ops) == pytest.approx(found.uj_per_token)
     assert found.uj_per_token == decode.energy_per_token.nominal_uj
     assert found.tokens_per_s == pytest.approx(found.clock_hz / found.cycles_per_token)
+    first = price(model, options=OPTIONS, prefill_tokens=32, decode_tokens=4)
+    assert first.weight_bytes == found.weight_bytes, "few timed tokens do not change the plan"
+    assert first.cycles_per_token == pytest.approx(found.cycles_per_token, rel=0.1)
 
 
 def test_bytes_are_those_of_the_plan(model: Path) -> None:
