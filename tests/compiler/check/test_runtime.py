@@ -186,4 +186,4 @@ def test_the_program_does_what_the_events_say(name: str, tiny_build: Path, tmp_p
     ]
     pairs = zip_longest(told, done)
     assert next((where for where in enumerate(pairs) if where[1][0] != where[1][1]), None) is None
-    assert len(told) > 500
+    assert len(told) > 400
