@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from aretusa_compress.fit.inventory import EMBEDDING, HEAD, forms_of, is_tied
 from aretusa_compress.fit.rounding import no_factor
 from aretusa_compress.fit.tables import table_moment
 from aretusa_compress.model.blocks import enter, windows_on
-from aretusa_compress.model.layer_inputs import after_block, input_moments
+from aretusa_compress.model.layer_inputs import after_block, watched
 from aretusa_compress.model.load import OWN_KEY
 from aretusa_compress.recipe.matrices import READERS
 from aretusa_compress.solvers.gptq import GptqOptions, NotPositiveDefiniteError, quantise
 from aretusa_compress.solvers.grid import Codes, round_to_grid, weighted_scales
+from aretusa_compress.solvers.moments import Moments
 from aretusa_compress.svd.decompositions import decomposed, rounded
 
 if TYPE_CHECKING:
@@ -68,13 +69,24 @@ class Bank:
         hidden = [entry.hidden for entry in entries]
         for index, block in enumerate(blocks):
             arguments = [entry.arguments[index] for entry in entries]
-            moments = input_moments(block, hidden, arguments)
-            own = {name: moments[name].mean.float() for name in set(_READS.values())}
-            self.state.write_tensors(f"moments-{index}", own)
-            hidden = after_block(block, hidden, arguments)
+            hidden = self._watched(index, block, hidden, arguments)
             self.progress.advance()
         self.state.write_tensors("moments", {"head": table_moment(self.model, hidden)})
         self.progress.advance()
+
+    def _watched(
+        self, index: int, block: nn.Module, hidden: list[Tensor], arguments: list[dict[str, Any]]
+    ) -> list[Tensor]:
+        """Hidden states behind a block, whose second moments are kept on the way."""
+        if self.state.read_tensors(f"moments-{index}") is not None:
+            return after_block(block, hidden, arguments)
+        firsts = sorted(set(_READS.values()))
+        found = {name: Moments(depth=int(block.get_submodule(name).in_features)) for name in firsts}
+        with watched(block, firsts, lambda name, inputs: found[name].add(inputs)):
+            hidden = after_block(block, hidden, arguments)
+        means = {name: moments.mean.float() for name, moments in found.items()}
+        self.state.write_tensors(f"moments-{index}", means)
+        return hidden
 
     def weight(self, matrix: Matrix, form: Form) -> Tensor:
         """The values of a matrix in a form, float32 [rows, depth]."""

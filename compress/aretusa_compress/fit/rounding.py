@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from aretusa_compress.errors import NumericsError
-from aretusa_compress.model.blocks import enter, windows_on
+from aretusa_compress.model.blocks import enter, run_block, windows_on
 from aretusa_compress.model.layer_inputs import after_block, watched
 from aretusa_compress.model.load import OWN_KEY
 from aretusa_compress.recipe.matrices import MATRICES, READERS
@@ -110,13 +111,24 @@ def _round_block(
     return codes
 
 
+class _Seen(Exception):  # noqa: N818 - no error: the rest of a block need not be run
+    """What was wanted has been seen."""
+
+
 def _moment(
     block: nn.Module, name: str, hidden: list[Tensor], arguments: list[dict[str, Any]]
 ) -> Tensor:
-    """E[x x^T] of what a layer reads."""
+    """E[x x^T] of what a layer reads; nothing behind that layer is run."""
     moments = Moments(depth=int(block.get_submodule(name).in_features))
-    with watched(block, [name], lambda _, inputs: moments.add(inputs)):
-        after_block(block, hidden, arguments)
+
+    def see(_name: str, inputs: Tensor) -> None:
+        moments.add(inputs)
+        raise _Seen
+
+    with watched(block, [name], see), torch.no_grad():
+        for states, given in zip(hidden, arguments, strict=True):
+            with suppress(_Seen):
+                run_block(block, states, given)
     return moments.mean
 
 
