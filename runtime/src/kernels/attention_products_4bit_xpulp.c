@@ -66,9 +66,15 @@ static int32_t dot_words(const int8_t *query, const int8_t *key, uint32_t words,
     return has_half ? add_half(query, key, sum) : sum;
 }
 
+/* A word of a key times eight elements of the query. */
+#define ADD_WORD(sum, word)                                                                        \
+    XP_LEFT_4("%[low]", word)                                                                      \
+    "and " word ", " word ", %[halves]\n\t" XP_SDOT(sum, "%[four]", "%[low]")                      \
+        XP_SDOT(sum, "%[next]", word)
+
 /* Dot products of a query with four keys that stand stride bytes apart: its loads are shared. */
 static struct art_int_lanes dot_four(const int8_t *query, const int8_t *key, uint32_t stride,
-                                     uint32_t words, bool has_half)
+                                     uint32_t words)
 {
     struct art_int_lanes sums;
     const int8_t *key1 = key + stride;
@@ -78,29 +84,17 @@ static struct art_int_lanes dot_four(const int8_t *query, const int8_t *key, uin
     int32_t four, next, one, two, low;
     if (words > 0) {
         __asm__ volatile(
-            XP_LOOP("%[words]", 22)                 /**/
-            XP_LW("%[one]", "%[key]", "4")          /**/
-            XP_LW("%[two]", "%[key1]", "4")         /**/
-            XP_LW("%[four]", "%[query]", "4")       /**/
-            XP_LW("%[next]", "%[query]", "4")       /**/
-            XP_LEFT_4("%[low]", "%[one]")           /**/
-            "and %[one], %[one], %[halves]\n\t"     /**/
-            XP_SDOT("%[sum0]", "%[four]", "%[low]") /**/
-            XP_SDOT("%[sum0]", "%[next]", "%[one]") /**/
-            XP_LW("%[one]", "%[key2]", "4")         /**/
-            XP_LEFT_4("%[low]", "%[two]")           /**/
-            "and %[two], %[two], %[halves]\n\t"     /**/
-            XP_SDOT("%[sum1]", "%[four]", "%[low]") /**/
-            XP_SDOT("%[sum1]", "%[next]", "%[two]") /**/
-            XP_LW("%[two]", "%[key3]", "4")         /**/
-            XP_LEFT_4("%[low]", "%[one]")           /**/
-            "and %[one], %[one], %[halves]\n\t"     /**/
-            XP_SDOT("%[sum2]", "%[four]", "%[low]") /**/
-            XP_SDOT("%[sum2]", "%[next]", "%[one]") /**/
-            XP_LEFT_4("%[low]", "%[two]")           /**/
-            "and %[two], %[two], %[halves]\n\t"     /**/
-            XP_SDOT("%[sum3]", "%[four]", "%[low]") /**/
-            XP_SDOT("%[sum3]", "%[next]", "%[two]") XP_END(22)
+            XP_LOOP("%[words]", 22)           /**/
+            XP_LW("%[one]", "%[key]", "4")    /**/
+            XP_LW("%[two]", "%[key1]", "4")   /**/
+            XP_LW("%[four]", "%[query]", "4") /**/
+            XP_LW("%[next]", "%[query]", "4") /**/
+            ADD_WORD("%[sum0]", "%[one]")     /**/
+            XP_LW("%[one]", "%[key2]", "4")   /**/
+            ADD_WORD("%[sum1]", "%[two]")     /**/
+            XP_LW("%[two]", "%[key3]", "4")   /**/
+            ADD_WORD("%[sum2]", "%[one]")     /**/
+            ADD_WORD("%[sum3]", "%[two]") XP_END(22)
             : [query] "+r"(query), [key] "+r"(key), [key1] "+r"(key1), [key2] "+r"(key2),
               [key3] "+r"(key3), [sum0] "+r"(sum0), [sum1] "+r"(sum1), [sum2] "+r"(sum2),
               [sum3] "+r"(sum3), [four] "=&r"(four), [next] "=&r"(next), [one] "=&r"(one),
@@ -108,10 +102,20 @@ static struct art_int_lanes dot_four(const int8_t *query, const int8_t *key, uin
             : [words] "r"(words), [halves] "r"(UPPER_HALVES)
             : "memory");
     }
-    sums.lane[0] = has_half ? add_half(query, key, sum0) : sum0;
-    sums.lane[1] = has_half ? add_half(query, key1, sum1) : sum1;
-    sums.lane[2] = has_half ? add_half(query, key2, sum2) : sum2;
-    sums.lane[3] = has_half ? add_half(query, key3, sum3) : sum3;
+    sums.lane[0] = sum0;
+    sums.lane[1] = sum1;
+    sums.lane[2] = sum2;
+    sums.lane[3] = sum3;
+    return sums;
+}
+
+static struct art_int_lanes add_halves(const int8_t *query, const int8_t *key, uint32_t stride,
+                                       struct art_int_lanes sums)
+{
+    sums.lane[0] = add_half(query, key, sums.lane[0]);
+    sums.lane[1] = add_half(query, key + stride, sums.lane[1]);
+    sums.lane[2] = add_half(query, key + 2 * stride, sums.lane[2]);
+    sums.lane[3] = add_half(query, key + 3 * stride, sums.lane[3]);
     return sums;
 }
 
@@ -181,7 +185,10 @@ float art_score_run_4bit(const struct art_key_run *keys, const int8_t *query, fl
         return scoring.largest;
     }
     for (; left >= 4; left -= 4, key += 4 * stride) {
-        const struct art_int_lanes sums = dot_four(query, key, stride, words, has_half);
+        struct art_int_lanes sums = dot_four(query, key, stride, words);
+        if (has_half) {
+            sums = add_halves(query + 8 * words, key + 4 * words, stride, sums);
+        }
         finish(&scoring, sums.lane[0]);
         finish(&scoring, sums.lane[1]);
         finish(&scoring, sums.lane[2]);
