@@ -11,11 +11,12 @@ from aretusa_compress.fit.bank import Bank
 from aretusa_compress.fit.build import rounded_model, write_checkpoint
 from aretusa_compress.fit.chip import Chip
 from aretusa_compress.fit.goal import Goal
-from aretusa_compress.fit.inventory import configuration, matrices_of
+from aretusa_compress.fit.inventory import configuration, forms_of, matrices_of
 from aretusa_compress.fit.losses import Sensitivities
 from aretusa_compress.fit.measure import Reference
 from aretusa_compress.fit.plot import can_draw, draw
 from aretusa_compress.fit.prices import mean_bits
+from aretusa_compress.fit.program import QUICK_LIMIT, solve
 from aretusa_compress.fit.report import (
     found_document,
     losses_csv,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 NAME: Final = "fit"  # of the files beside the checkpoint
 POLICY: Final = "policy.toml"
 _FLOAT64_BYTES: Final = 8
+_DRAWING_BYTES: Final = 150 * 10**6  # matplotlib and OR-Tools, loaded
 # Options that what is measured depends on.
 _MATTERS: Final = {
     "samples",
@@ -113,7 +115,7 @@ def _prepared(
     chip = Chip(source=context.source, options=options, state=state, progress=progress)
     goal = Goal(budgets=options.limits, matrices=matrices, prices=None)
     goal = prices_for(goal, chip, model.config, options)
-    _check_chip(goal, options)
+    _check_budgets(goal, options)
     bench = _bench(context, options, model, (rounding, measuring), state)
     sensitivities = Sensitivities(bench=bench, options=options, state=state, progress=progress)
     losses = sensitivities.losses()
@@ -152,14 +154,20 @@ def _bench(
     return Workbench(model=model, bank=bank, reference=Reference(model, windows[1]), state=state)
 
 
-def _check_chip(goal: Goal, options: FitOptions) -> None:
-    """Raise UsageError E0508 where budgets need a chip that the model does not fit."""
+def _check_budgets(goal: Goal, options: FitOptions) -> None:
+    """Raise UsageError E0508 or E0540 before anything is measured, if budgets cannot be met."""
     if goal.prices is None and any(budget.quantity.needs_chip for budget in goal.budgets):
         raise cannot_apply(
             f"the model does not fit {options.target} at any width",
             "what it costs there is therefore unknown",
             "Give a budget of bits, a smaller model, or another target",
         )
+    free = {m.name: dict.fromkeys(forms_of(m, options.forms), 0.0) for m in goal.matrices}
+    blocks = {m.block: 0.0 for m in goal.matrices if m.block is not None}
+    program = goal.program(free, blocks, options.drop)
+    goal.check(program)
+    if solve(program, limit=QUICK_LIMIT) is None:
+        raise goal.together()
 
 
 def _windows(context: StageContext, options: FitOptions) -> tuple[Tensor, Tensor]:
@@ -207,7 +215,7 @@ def _write(output: Path, document: dict[str, Any], losses: str, choice: Choice) 
 
 
 def _need(shape: Shape, options: FitOptions, data: DataOptions, weight_bytes: int) -> Need:
-    """Two models in binary32, states and predictions of the measured windows, moments, a block."""
+    """Models in binary32, what is measured on, moments, a block in all forms."""
     del weight_bytes  # solvers work in binary32
     text = data.calibration
     tokens = text.tokens if text is not None else 0
@@ -217,11 +225,12 @@ def _need(shape: Shape, options: FitOptions, data: DataOptions, weight_bytes: in
     return Need(
         {
             "libraries": LIBRARY_BYTES,
-            "weights": 3 * shape.weights * FLOAT32_BYTES,
+            "weights": 4 * shape.weights * FLOAT32_BYTES,
             "stream": 2 * samples * tokens * shape.hidden * FLOAT32_BYTES,
             "measured": states + logs + shape.logits_bytes(tokens),
             "moments": 4 * shape.ffn * shape.ffn * _FLOAT64_BYTES,
             "matrix": 4 * shape.embedding * _FLOAT64_BYTES,
+            "drawing": _DRAWING_BYTES,
             "forms": len(options.forms) * max(shape.block_weights, shape.embedding),
         }
     )

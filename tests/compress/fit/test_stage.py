@@ -107,13 +107,16 @@ def test_two_budgets_hold_together(tmp_path: Path) -> None:
     assert document["simulated"]["bits"] <= 6
 
 
-def test_what_cannot_be_met_says_by_how_much(tmp_path: Path) -> None:
+def test_what_cannot_be_met_says_by_how_much_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(stage, "_bench")
     with pytest.raises(UsageError, match=r"E0540.*the nearest is 2 bits, 1 away.*bits<=2.002"):
         fit(tmp_path / "bits", "bits<=1")
     with pytest.raises(UsageError, match=r"E0540.*bytes,.*--budget 'mram=\d+B'"):
         fit(tmp_path / "bytes", "mram=1kB")
     with pytest.raises(UsageError, match=r"E0540.*tokens/s"):
-        fit(tmp_path / "speed", "tokens_per_s>=1e6".replace("1e6", "1000000"))
+        fit(tmp_path / "speed", "tokens_per_s>=1000000")
 
 
 def test_the_budget_that_the_error_names_fits(tmp_path: Path) -> None:
