@@ -1,4 +1,4 @@
-"""Put published figures beside ours: `make calibration` writes both tables of docs/simulator.md.
+"""Put published figures beside ours: `make calibration` writes the tables of docs/simulator.md.
 
 Without --write the tables are printed. --only calibration leaves out the predictions, which plan
 models and take a minute.
@@ -19,6 +19,7 @@ from calibration_rows import Group, check_errors
 from markdown_text import count, paragraph, table
 from predicted_decode import prediction_lines
 from subjects import ROOT
+from virtual_platform_tables import compared, platform_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 PAGE: Final = ROOT / "docs" / "simulator.md"
 TABLE: Final = "calibration"
 PREDICTIONS: Final = "predictions"
+PLATFORM: Final = "virtual platform"
 MEDIAN_GOAL: Final = 0.10
 WORST_GOAL: Final = 0.25
 SMALL: Final = 40  # below it figures are shown with a decimal
@@ -83,9 +85,13 @@ def main() -> int:
     """Print or write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="replace the parts of the page")
-    parser.add_argument("--only", choices=(TABLE, PREDICTIONS), help="leave the other part alone")
+    parser.add_argument("--only", choices=(TABLE, PREDICTIONS, PLATFORM), help="one part")
     arguments = parser.parse_args()
-    parts = {TABLE: lambda: calibration_lines(groups()), PREDICTIONS: prediction_lines}
+    parts = {
+        TABLE: lambda: calibration_lines(groups()),
+        PLATFORM: lambda: platform_lines(compared()),
+        PREDICTIONS: prediction_lines,
+    }
     page = PAGE.read_text("utf-8")
     for part, lines in parts.items():
         if arguments.only not in {None, part}:

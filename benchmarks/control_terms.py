@@ -1,41 +1,45 @@
-"""Fit the terms of code around kernels, `[control]` of the target, to cycles on GVSoC.
+"""Fit the code around kernels, `[control]` and `[control_token]` of the target, to cycles on GVSoC.
 
     python benchmarks/control_terms.py
 
 takes the measurements in docs/virtual-platform.json: those of the models in FITTED choose the
-terms, the others are a check. The fit is of every op's cycles per token; terms that it cannot tell
-apart, of jobs and of what finishes units, are those of an instruction trace.
+terms, the others are a check. The fit is of every op's cycles per token. Terms that it cannot tell
+apart, of units and jobs, are those of an instruction trace; lines of code are those of the
+compiled functions.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from markdown_text import count, table
-from subjects import ROOT
-from virtual_platform import Subject, compiled, simulated_ops_of
+from virtual_platform import Subject, compiled, simulated_ops_of, simulated_prefill
+from virtual_platform_tables import FITTED, MEASURED, Compared, platform_lines
 
 from aretusa.program import Program
-from aretusa.target.description import Control, Kernels
+from aretusa.target.description import Kernels
+from aretusa.target.load import load_target
 from aretusa_sim.listings import built_listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
+    from aretusa.target.description import Target
     from aretusa.trace.listing import Listing
 
-MEASURED: Final = ROOT / "docs" / "virtual-platform.json"
-FITTED: Final = {("0.5 M network", 4)}
-TERMS: Final = ("call_cycles", "linear_cycles", "unit_cycles", "transfer_cycles", "token_cycles")
-LINES: Final = range(60, 256, 12)  # of code, tried one after another: nothing is smooth in them
+TERMS: Final = (
+    ("control", "call_cycles"),
+    ("control", "transfer_cycles"),
+    ("control", "token_cycles"),
+    ("control_token", "layer_cycles"),
+    ("control_token", "finish_cycles"),
+)
 ROUNDS: Final = 8
 STEP: Final = 0.1  # of a term, for its slope
 LEAST_STEP: Final = 8
@@ -50,22 +54,25 @@ class Measured:
     subject: Subject
     kernels: str
     ops: dict[str, float]  # cycles per token
+    prefill: int
+    simulated_prefill: int  # with the target's terms
     listing: Listing
 
     @property
     def is_fitted(self) -> bool:
         """Whether it chose the terms."""
-        return (self.subject.name, self.subject.bits) in FITTED
+        return (self.subject.name, self.subject.bits, self.kernels) in FITTED
 
-    def simulated(self, control: Control) -> dict[str, float]:
-        """The same by the simulator under such terms."""
-        listing = self.listing
-        changed = replace(listing, target=replace(listing.target, control=control))
-        return simulated_ops_of(changed, self.subject)
+    def simulated(self, target: Target) -> dict[str, float]:
+        """The same by the simulator with another target's terms."""
+        own = replace(
+            self.listing.target, control=target.control, control_token=target.control_token
+        )
+        return simulated_ops_of(replace(self.listing, target=own), self.subject)
 
-    def errors(self, control: Control) -> Iterator[float]:
+    def errors(self, target: Target) -> Iterator[float]:
         """Relative errors of ops and of their sum, as they weigh in the fit."""
-        found, total = self.simulated(control), sum(self.ops.values())
+        found, total = self.simulated(target), sum(self.ops.values())
         for op, cycles in self.ops.items():
             yield (found[op] / cycles - 1) * min(1.0, (cycles / total / SMALL) ** 0.5)
         yield TOTAL_WEIGHT * (sum(found.values()) / total - 1)
@@ -78,75 +85,83 @@ def measurements(path: Path) -> list[Measured]:
 
 def _measured(one: dict[str, Any]) -> Measured:
     subject, kernels = Subject(**one["subject"]), Kernels(one["kernels"])
-    listing = built_listing(Program.open(compiled(subject, kernels)))
-    return Measured(subject=subject, kernels=kernels.value, ops=one["ops"], listing=listing)
+    build = compiled(subject, kernels)
+    listing = built_listing(Program.open(build))
+    return Measured(
+        subject=subject,
+        kernels=kernels.value,
+        ops=one["ops"],
+        prefill=one["prefill_cycles"],
+        simulated_prefill=simulated_prefill(build, subject),
+        listing=listing,
+    )
 
 
-def fitted_control(known: Control, models: Iterable[Measured]) -> Control:
-    """The terms with the smallest squares of errors."""
-    chosen = [model for model in models if model.is_fitted]
-    tries = (_descend(replace(known, linear_code_lines=lines), chosen) for lines in LINES)
-    return min(tries, key=lambda control: _cost(control, chosen))
+def fitted(known: Target, models: Iterable[Measured]) -> Target:
+    """The target with the terms of the smallest squares of errors."""
+    return _descend(known, [model for model in models if model.is_fitted])
 
 
-def _descend(control: Control, models: list[Measured]) -> Control:
+def _descend(target: Target, models: list[Measured]) -> Target:
     """Steps of Gauss and Newton, as long as they lead down."""
     for _ in range(ROUNDS):
-        errors = _errors(control, models)
-        slopes = [(_errors(_moved(control, term), models) - errors) for term in TERMS]
-        jumps = np.array([_jump(control, term) for term in TERMS])
-        steps = np.linalg.lstsq(np.stack(slopes, axis=1), -errors, rcond=None)[0] * jumps
-        better = [
-            one
-            for one in (_stepped(control, steps), _stepped(control, steps / 4))
-            if _cost(one, models) < float(errors @ errors)
+        errors = _errors(target, models)
+        values = np.array([_value(target, term) for term in TERMS])
+        jumps = np.maximum(LEAST_STEP, np.rint(STEP * values))
+        slopes = [
+            _errors(_changed(target, {term: value + jump}), models) - errors
+            for term, value, jump in zip(TERMS, values, jumps, strict=True)
         ]
-        if not better:
-            return control
-        control = better[0]
-    return control
+        steps = np.linalg.lstsq(np.stack(slopes, axis=1), -errors, rcond=None)[0] * jumps
+        tries = [
+            _changed(target, dict(zip(TERMS, values + steps / by, strict=True)))
+            for by in (1, 2, 4, 16)
+        ]
+        best = min(tries, key=lambda one: _cost(one, models))
+        if _cost(best, models) >= float(errors @ errors):
+            return target
+        target = best
+    return target
 
 
-def _errors(control: Control, models: list[Measured]) -> NDArray[np.float64]:
-    return np.array([error for model in models for error in model.errors(control)])
+def _errors(target: Target, models: list[Measured]) -> NDArray[np.float64]:
+    return np.array([error for model in models for error in model.errors(target)])
 
 
-def _cost(control: Control, models: list[Measured]) -> float:
-    errors = _errors(control, models)
+def _cost(target: Target, models: list[Measured]) -> float:
+    errors = _errors(target, models)
     return float(errors @ errors)
 
 
-def _jump(control: Control, term: str) -> float:
-    known: int = getattr(control, term)
-    return max(LEAST_STEP, round(STEP * known))
+def _value(target: Target, term: tuple[str, str]) -> int:
+    section, name = term
+    value: int = getattr(getattr(target, section), name)
+    return value
 
 
-def _moved(control: Control, term: str) -> Control:
-    known: int = getattr(control, term)
-    return replace(control, **{term: known + round(_jump(control, term))})
+def _changed(target: Target, terms: Mapping[tuple[str, str], float]) -> Target:
+    """The target with other terms, whole and not negative."""
+    for (section, name), value in terms.items():
+        record = replace(getattr(target, section), **{name: max(0, round(float(value)))})
+        target = replace(target, **{section: record})
+    return target
 
 
-def _stepped(control: Control, steps: NDArray[np.float64]) -> Control:
-    changes = {
-        term: max(0, round(getattr(control, term) + float(step)))
-        for term, step in zip(TERMS, steps, strict=True)
-    }
-    return replace(control, **changes)
-
-
-def error_rows(control: Control, models: Iterable[Measured]) -> Iterator[tuple[str, ...]]:
-    """A row of a table for each model."""
-    for model in models:
-        found, total = Counter(model.simulated(control)), sum(model.ops.values())
-        worst = max(model.ops, key=lambda op: abs(found[op] / model.ops[op] - 1))
-        yield (
-            f"{model.subject.name}, {model.subject.bits} bits, {model.kernels}",
-            "fit" if model.is_fitted else "check",
-            count(total),
-            count(found.total()),
-            f"{100 * (found.total() / total - 1):+.1f} %",
-            f"{worst} {100 * (found[worst] / model.ops[worst] - 1):+.0f} %",
+def compared_with(target: Target, models: Iterable[Measured]) -> list[Compared]:
+    """Each model under a target's terms."""
+    return [
+        Compared(
+            model=model.subject.name,
+            bits=model.subject.bits,
+            cached=model.subject.prompt_tokens,
+            kernels=model.kernels,
+            ops=model.ops,
+            simulated=model.simulated(target),
+            prefill=model.prefill,
+            simulated_prefill=model.simulated_prefill,
         )
+        for model in models
+    ]
 
 
 def main() -> None:
@@ -156,12 +171,11 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true", help="fit; else compare the target's terms")
     arguments = parser.parse_args()
     models = measurements(arguments.measured)
-    control = models[0].listing.target.control
+    target = load_target()
     if arguments.fit:
-        control = fitted_control(control, models)
-        print(control)
-    header = ("cycles per token", "use", "GVSoC", "simulator", "difference", "worst op")
-    print("\n".join(table(header, list(error_rows(control, models)))))
+        target = fitted(target, models)
+        print(target.control, target.control_token, sep="\n", end="\n\n")
+    print("\n".join(platform_lines(compared_with(target, models))), end="")
 
 
 if __name__ == "__main__":

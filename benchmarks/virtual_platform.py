@@ -38,6 +38,7 @@ from aretusa.program import Program
 from aretusa.target.description import Kernels
 from aretusa_sim.listings import built_listing
 from aretusa_sim.program_rows import op_infos
+from aretusa_sim.schedule import prefill_steps
 from aretusa_sim.timing import Simulator
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Decode:
     ops: dict[str, float]
     simulated: float
     simulated_ops: dict[str, float]
+    simulated_prefill: int
 
 
 SUBJECTS: Final = (
@@ -149,6 +151,7 @@ def measure(subject: Subject, kernels: Kernels) -> Decode:
         ops=measured_ops(build, counted, subject.decode_tokens, cycles),
         simulated=sum(simulated.values()),
         simulated_ops=simulated,
+        simulated_prefill=simulated_prefill(build, subject),
     )
 
 
@@ -197,11 +200,28 @@ def simulated_ops_of(listing: Listing, subject: Subject) -> dict[str, float]:
     return {op: cycles / subject.decode_tokens for op, cycles in found.items()}
 
 
+def simulated_prefill(build: Path, subject: Subject) -> int:
+    """Cycles of the prompt by the simulator, to the logits of its last token."""
+    program = Program.open(build)
+    simulator = Simulator(built_listing(program))
+    return sum(
+        simulator.step(step.tokens, step.position, has_head=step.has_head).cycles
+        for step in prefill_steps(subject.prompt_tokens, program.manifest.options.chunk)
+    )
+
+
 def simulated_anew(one: dict[str, Any]) -> dict[str, Any]:
     """A measured model with the simulator's numbers of today."""
     subject, kernels = Subject(**one["subject"]), Kernels(one["kernels"])
-    found = simulated_ops(compiled(subject, kernels), subject)
-    return {**one, "simulated": sum(found.values()), "simulated_ops": found}
+    build = compiled(subject, kernels)
+    found = simulated_ops(build, subject)
+    prefill = simulated_prefill(build, subject)
+    return {
+        **one,
+        "simulated": sum(found.values()),
+        "simulated_ops": found,
+        "simulated_prefill": prefill,
+    }
 
 
 def table_lines(decodes: Sequence[dict[str, Any]]) -> Iterator[str]:

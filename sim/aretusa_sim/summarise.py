@@ -43,7 +43,7 @@ KERNELS: Final = {
 NOTES: Final = (
     "N-EUREKA: phases of the virtual platform's model",
     "pages land in the SRAM beside jobs that read it; MCHAN and N-EUREKA do not slow the cores",
-    "what core 0 computes between the kernels is left out, but for giving jobs and transfers",
+    "code around kernels, jobs and transfers: as the virtual platform takes, fitted on one network",
     "energy: most constants are assumed or fitted on three published totals; look at its range",
 )
 

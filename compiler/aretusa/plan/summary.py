@@ -35,7 +35,8 @@ SCRATCH: Final = "scratch"
 HEADER: Final = "image header"
 ESTIMATE: Final = (
     "cycles are estimates: engine phases of the virtual platform's model, counted "
-    "instructions of the portable kernels, links at their published rates"
+    "instructions of the kernels, code around them as measured there, links at their "
+    "published rates"
 )
 
 
