@@ -329,6 +329,8 @@ MISTAKES: Final = [
     (["compile", "MODEL", "-o", "OUT", "--chunk", "0"], "E0003", ExitCode.USAGE),
     (["compile", "MODEL", "-o", "OUT", "--chunk", "257"], "E0003", ExitCode.USAGE),
     (["compile", "MODEL", "-o", "OUT", "--weights", "w3g9"], "E0003", ExitCode.USAGE),
+    (["compile", "MODEL", "-o", "OUT", "--kv-bits", "3"], "E0003", ExitCode.USAGE),
+    (["plan", "MODEL", "--kv-bits", "8:5"], "E0003", ExitCode.USAGE),
     (["compile", "MODEL", "-o", "OUT", "--context", "0"], "E0205", ExitCode.USAGE),
     (["compile", "MODEL", "-o", "OUT", "--context", "4097"], "E0205", ExitCode.USAGE),
     (["compile", "MODEL", "-o", "OUT", "--target", "mars"], "E0301", ExitCode.USAGE),

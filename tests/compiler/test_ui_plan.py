@@ -7,6 +7,7 @@ import pytest
 from plan_reports import hostile_report, plan_report, short_report
 from rich.console import Console
 
+from aretusa.report.numbers import bytes_text, memory_text
 from aretusa.ui_plan import layer_ranges, print_plan
 
 if TYPE_CHECKING:
@@ -41,6 +42,15 @@ def test_a_plan_is_printed() -> None:
     assert line_of(lines, "placement")[1:4] == ["at", "most", "1.3"]
     assert "note" in line_of(lines, "note")[0]
     assert not any(line.startswith("no fit") for line in lines)
+
+
+def test_the_caches_have_a_line() -> None:
+    plan = plan_report()
+    caches = [region for region in plan.regions if region.kind == "cache"]
+    size = bytes_text(sum(region.size_bytes for region in caches)).split()
+    words = ["cache", "8", "bits,", *size, "for", "all", "positions,", "in"]
+    assert line_of(printed(plan), "cache")[: len(words)] == words
+    assert line_of(printed(plan), "cache")[-1] == memory_text(caches[-1].memory)
 
 
 def test_layers_that_look_alike_share_a_line() -> None:

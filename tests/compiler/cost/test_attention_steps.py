@@ -27,6 +27,8 @@ def shapes(draw: st.DrawFn) -> AttentionShape:
         context=position + tokens + draw(st.integers(0, 50)),
         tile_positions=8 * draw(st.integers(1, 20)),
         scores_bytes=draw(st.sampled_from([0, 4000, 20000])),
+        key_bits=draw(st.sampled_from([4, 8])),
+        value_bits=draw(st.sampled_from([4, 8])),
     )
 
 

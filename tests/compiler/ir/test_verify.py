@@ -134,6 +134,21 @@ BROKEN_LOWERED = {
         f'"{PATH}.self_attn.k_norm.weight": f32[31]',
         "CacheAppend in layer 0: .* is f32.31., expected 32 numbers",
     ),
+    "narrow keys without zero points": (
+        "cache l0.keys: 2x32",
+        "cache l0.keys: 2x32 4 bits",
+        "CachedAttention in layer 0: zero points of .l0.keys",
+    ),
+    "values with zero points": (
+        "cache l0.values: 2x32",
+        "cache l0.values: 2x32 4 bits zeros",
+        "CachedAttention in layer 0: zero points of .l0.values",
+    ),
+    "a cache of another width": (
+        "cache l0.values: 2x32",
+        "cache l0.values: 2x32 5 bits",
+        "width of a cache",
+    ),
     "codes called real": (
         "%l0.ffn_input.codes: q8[",
         "%l0.ffn_input.codes: f32[",
