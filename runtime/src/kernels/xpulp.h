@@ -34,6 +34,11 @@
 #define XP_LEFT_4(rd, rs) ".insn r 0x57, 7, 0x28, " rd ", " rs ", x2\n\t"
 /* The four bits from a bit on, with their sign. */
 #define XP_NIBBLE(rd, rs, bit) ".insn r 0x33, 0, 0x63, " rd ", " rs ", x" #bit "\n\t"
+/* So many bits from a bit on, without a sign; both are texts of numbers. */
+#define XP_FIELD(rd, rs, count, first)                                                             \
+    ".insn i 0x33, 1, " rd ", " rs ", -1024 + 32 * (" count " - 1) + " first "\n\t"
+/* rd = the byte that lies offset, a register, behind base. */
+#define XP_LB_AT(rd, base, offset) ".insn r 0x03, 7, 0, " rd ", " base ", " offset "\n\t"
 /* Four products of signed bytes; XP_SDOT adds them to rd. */
 #define XP_DOT(rd, one, two) ".insn r 0x57, 1, 0x4C, " rd ", " one ", " two "\n\t"
 #define XP_SDOT(rd, one, two) ".insn r 0x57, 1, 0x5C, " rd ", " one ", " two "\n\t"

@@ -88,7 +88,9 @@ static enum kind vector_kind(uint32_t word)
 static void decode_load(uint32_t word, struct instruction *found)
 {
     if (bits(word, 14, 12) == 7) {
-        found->kind = bits(word, 31, 25) == 0x10 ? LW_REGISTER : ILLEGAL;
+        found->kind = bits(word, 31, 25) == 0x10 ? LW_REGISTER
+                      : bits(word, 31, 25) == 0  ? LB_REGISTER
+                                                 : ILLEGAL;
         reads(found, true, true, false, false);
         return;
     }
@@ -165,7 +167,7 @@ static void decode_system(uint32_t word, struct instruction *found)
 static void decode_register(uint32_t word, struct instruction *found)
 {
     if (bits(word, 31, 30) == 3) {
-        found->kind = bits(word, 14, 12) == 0 ? FIELD : ILLEGAL;
+        found->kind = bits(word, 14, 12) == 0 ? FIELD : bits(word, 14, 12) == 1 ? FIELD_U : ILLEGAL;
         found->imm = (int32_t)bits(word, 29, 25);
         reads(found, true, false, false, false);
         return;

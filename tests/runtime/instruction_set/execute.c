@@ -62,6 +62,8 @@ static uint32_t xpulp(const struct instruction *now, uint32_t old, uint32_t a, u
         return shift_bytes(a, (uint32_t)now->imm & 7);
     case FIELD:
         return field(a, now->rs2, (uint32_t)now->imm + 1);
+    case FIELD_U:
+        return a >> now->rs2 & ((2u << now->imm) - 1);
     default:
         return old + dot_bytes(a, b);
     }
@@ -155,6 +157,7 @@ static uint32_t offset_of(const struct core *core, const struct instruction *now
 {
     switch ((enum kind)now->kind) {
     case LW_REGISTER:
+    case LB_REGISTER:
         return core->x[now->rs2];
     case SW_BY:
         return core->x[now->rs3];

@@ -82,12 +82,14 @@ enum kind {
     /* Xpulp */
     LOOP_SETUP,  /* lp.setup: imm = bytes from here to the last instruction of the body */
     LW_REGISTER, /* p.lw rd, rs2(rs1) and p.lw rd, rs2(rs1!) */
+    LB_REGISTER, /* p.lb rd, rs2(rs1) */
     MAC,         /* p.mac rd += rs1 * rs2 */
     MAX,
     DOT_B,  /* pv.dotsp.b: four products of signed bytes */
     SDOT_B, /* pv.sdotsp.b: added to rd */
     SLL_B,  /* pv.sll.sci.b: each byte imm bits to the left */
     FIELD,  /* p.extract: imm + 1 bits from bit rs2 on, with their sign */
+    FIELD_U /* p.extractu: without it */,
     KINDS
 };
 
@@ -113,7 +115,7 @@ uint32_t expand(uint16_t half);
 
 static inline bool is_load(enum kind kind)
 {
-    return (kind >= LB && kind <= LHU) || kind == LW_REGISTER;
+    return (kind >= LB && kind <= LHU) || kind == LW_REGISTER || kind == LB_REGISTER;
 }
 
 static inline bool is_store(enum kind kind)

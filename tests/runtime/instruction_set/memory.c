@@ -28,6 +28,7 @@ static uint32_t size_of(enum kind kind)
 {
     switch (kind) {
     case LB:
+    case LB_REGISTER:
     case LBU:
     case SB:
         return 1;
@@ -61,6 +62,7 @@ uint32_t load(struct machine *machine, struct core *core, enum kind kind, uint32
     count_access(machine, core, address, false);
     switch (kind) {
     case LB:
+    case LB_REGISTER:
         return (uint32_t)(int32_t)(int8_t)value;
     case LH:
         return (uint32_t)(int32_t)(int16_t)value;

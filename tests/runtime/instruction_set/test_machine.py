@@ -43,6 +43,12 @@ SNIPPETS: Final = {
         0x00F0F010,
         0x00F8F808,
     ),
+    "p.lb at": ("li a3, 3; .insn r 0x03, 7, 0, a0, a2, a3; lw a1, 0(a2)", -128, WORDS[0]),
+    "p.extractu": (
+        "lw a3, 0(a2); .insn r 0x33, 1, 0x63, a0, a3, x8; .insn r 0x33, 1, 0x67, a1, a3, x28",
+        15,
+        8,
+    ),
     "p.extract": (
         "lw a3, 0(a2); .insn r 0x33, 0, 0x63, a0, a3, x8; .insn r 0x33, 0, 0x67, a1, a3, x28",
         -1,
