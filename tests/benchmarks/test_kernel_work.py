@@ -9,7 +9,9 @@ from kernel_work import KernelWork, Step, decode_steps, kernel_work, prefill_ste
 from tiny_models import lowered_graph, plan_of, runnable_config, two_kind_graph
 
 from aretusa.codegen.network_view import NetworkViewBuilder
+from aretusa.jobs.prepared import prepared_jobs
 from aretusa.schedule.roll import roll
+from aretusa.trace.listing import listing
 
 if TYPE_CHECKING:
     from aretusa.ir.graph import Graph
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 def _names(graph: Graph) -> list[str]:
     """Rows of the profile as the code generator registers them."""
     plan = plan_of(graph)
-    builder = NetworkViewBuilder(graph, roll(graph), plan.bodies, plan.memory)
+    jobs = prepared_jobs(listing(plan))
+    builder = NetworkViewBuilder(graph, roll(graph), plan.bodies, plan.memory, jobs)
     builder._parts()
     return builder.profile
 

@@ -76,4 +76,5 @@ def test_tasks_are_the_same_whether_they_are_played_from_memory_or_not() -> None
     events = list(program_events(listed, [Forward(1, 3, (0,))]))
     given = sum(isinstance(event, JobStart | TransferStart) for event in events)
     touches = sum(isinstance(event, Touch) for event in events)
-    assert given < tasks(remembers=True)[0] <= given + 2 * touches
+    # Before some touches core 0 works alone: on a call, on what it copies, on the engine's sums.
+    assert given + touches <= tasks(remembers=True)[0] <= given + 3 * touches

@@ -169,6 +169,7 @@ def _small_setting(preset: Preset) -> dict[str, Any]:
     stages = preset.stages
     is_tiny = preset.model == TINY_ORATOR
     tokens = 256 if is_tiny else 512
+    speeches = "sotu-training" if is_tiny else "sotu"  # `sotu` has the model's held-out ones, too
     for stage in stages:
         if is_tiny and "depth" in stage:  # of eight blocks six protected ones leave no choice
             stage["depth"] |= {"protect_first": 1, "protect_last": 1}
@@ -178,7 +179,7 @@ def _small_setting(preset: Preset) -> dict[str, Any]:
             stage["lora"] = {"rank": 8, "dropout": 0.1, "steps": 40, "accumulation": 1}
     data: dict[str, Any] = {
         "calibration": {
-            "stand_in": "sotu",
+            "stand_in": speeches,
             "samples": _samples(stages),
             "tokens": tokens,
             "pick": "random",
@@ -189,7 +190,7 @@ def _small_setting(preset: Preset) -> dict[str, Any]:
         },
     }
     if preset.training:
-        data["training"] = {"stand_in": "sotu", "samples": 400, "tokens": 256, "pick": "random"}
+        data["training"] = {"stand_in": speeches, "samples": 400, "tokens": 256, "pick": "random"}
     return {"stages": stages, "dtype": "float32", "data": data}
 
 
