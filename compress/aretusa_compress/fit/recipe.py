@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aretusa_compress.recipe.schema import Recipe
 
 # Without a recipe: what `make texts` fetches; --set data.calibration=... names another text.
-_CALIBRATION: Final = {"stand_in": "sotu", "samples": 36, "tokens": 256, "pick": "random"}
+_CALIBRATION: Final = {"stand_in": "sotu-training", "samples": 36, "tokens": 256, "pick": "random"}
 
 
 def fit_recipe(
