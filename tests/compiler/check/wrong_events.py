@@ -200,10 +200,12 @@ def _stale_read(events: Events) -> Iterator[tuple[int, Events]]:
 
 
 def _short_write(events: Events) -> Iterator[tuple[int, Events]]:
-    """Results without their first bytes; the last ones of a quantised value may go unread."""
+    """Results without their first bytes; sums of a quantised value's runs may go unread."""
     read = {a.content for e in events if isinstance(e, Touch) for a in e.reads}
     for at, event in enumerate(events):
-        if isinstance(event, Touch) and event.writes and event.writes[-1].content in read:
+        if not isinstance(event, Touch) or event.phase.endswith(" join"):
+            continue
+        if event.writes and event.writes[-1].content in read:
             *others, last = event.writes
             if last.size_bytes > 4:
                 late = replace(
