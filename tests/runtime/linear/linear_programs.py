@@ -34,7 +34,7 @@ RV32_FLAGS: Final = [
 QEMU: Final = ["qemu-system-riscv32", "-M", "virt", "-m", "512M", "-bios", "none", "-nographic"]
 SECONDS: Final = 120
 KERNELS: Final = (
-    *("linear", "linear_w8", "linear_w4", "linear_nm", "linear_finish"),
+    *("linear", "linear_w8", "linear_w4", "linear_nm", "kept_products", "linear_finish"),
     *("finish_sums", "finish_groups"),
 )
 
