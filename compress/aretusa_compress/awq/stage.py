@@ -11,7 +11,7 @@ from aretusa_compress.awq.blocks import scale_blocks
 from aretusa_compress.awq.options import Store
 from aretusa_compress.model.guard import WEIGHTS
 from aretusa_compress.model.load import OWN_KEY, load_model
-from aretusa_compress.model.save import coded_tensors, save_model
+from aretusa_compress.model.save import coded_tensors, save_model, stored_tensors
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
 
@@ -45,7 +45,7 @@ def run(context: StageContext, options: AwqOptions) -> Report:
     bits = {name: codes.bits for name, codes in found.codes.items()}
     save_model(model, context.source, context.output, {"bits": bits})
     if options.store is Store.CODES:
-        tensors = coded_tensors(model, found.codes)
+        tensors = coded_tensors(stored_tensors(model), found.codes)
         save_file(tensors, context.output / WEIGHTS, metadata={"format": "pt"})
     return {"bits": options.bits, "store": options.store.value, **_summary(found)}
 

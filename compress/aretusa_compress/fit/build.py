@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from aretusa_compress.fit.rounding import Kept, round_in_order
 from aretusa_compress.model.guard import WEIGHTS
 from aretusa_compress.model.load import OWN_KEY
-from aretusa_compress.model.save import save_model, stored_tensors
+from aretusa_compress.model.save import coded_tensors, save_model, stored_tensors
 from aretusa_compress.run.fingerprint import fingerprint
 from aretusa_compress.svd.decompositions import Place
-from aretusa_compress.svd.store import coded, dequantised, put_factors
+from aretusa_compress.svd.store import dequantised, put_factors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -100,7 +100,7 @@ def write_checkpoint(model: Model, codes: dict[str, Codes], source: Path, output
     zeros = (model.config.get(OWN_KEY) or {}).get("sparsity", {})
     kept = {name: pattern for name, pattern in zeros.items() if name in codes}
     save_model(model, source, output, {"bits": bits, "sparsity": kept or None})
-    tensors = coded(stored_tensors(model), codes)
+    tensors = coded_tensors(stored_tensors(model), codes)
     save_file(tensors, output / WEIGHTS, metadata={"format": "pt"})
 
 

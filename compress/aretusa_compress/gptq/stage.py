@@ -13,7 +13,7 @@ from aretusa_compress.gptq.options import GptqOptions, Solver
 from aretusa_compress.gptq.tidy import tidy_library_output
 from aretusa_compress.model.guard import WEIGHTS
 from aretusa_compress.model.load import OWN_KEY, load_model
-from aretusa_compress.model.save import coded_tensors, copy_companions, save_model
+from aretusa_compress.model.save import coded_tensors, copy_companions, save_model, stored_tensors
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
 
@@ -46,7 +46,8 @@ def _channels(context: StageContext, options: GptqOptions, windows: torch.Tensor
     )
     bits = {name: found.bits for name, found in codes.items()}
     save_model(model, context.source, context.output, {"bits": bits})
-    save_file(coded_tensors(model, codes), context.output / WEIGHTS, metadata={"format": "pt"})
+    tensors = coded_tensors(stored_tensors(model), codes)
+    save_file(tensors, context.output / WEIGHTS, metadata={"format": "pt"})
     return {"bits": _counts(bits)}
 
 

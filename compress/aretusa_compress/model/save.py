@@ -75,14 +75,14 @@ def stored_tensors(model: Model) -> dict[str, Tensor]:
     return {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
 
 
-def coded_tensors(model: Model, codes: Mapping[str, Codes]) -> dict[str, Tensor]:
-    """The tensors of the checkpoint, with codes and scales in the place of weights."""
-    tensors = stored_tensors(model)
-    for name, found in codes.items():
-        del tensors[f"{name}.weight"]
-        tensors[f"{name}{forms.CODES}"] = found.codes.contiguous()
-        tensors[f"{name}{forms.SCALES}"] = found.scales.contiguous()
-    return {name: tensors[name] for name in sorted(tensors)}
+def coded_tensors(tensors: dict[str, Tensor], codes: Mapping[str, Codes]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, with codes and scales in the place of some weights."""
+    found = dict(tensors)
+    for name, one in codes.items():
+        del found[f"{name}.weight"]
+        found[f"{name}{forms.CODES}"] = one.codes.contiguous()
+        found[f"{name}{forms.SCALES}"] = one.scales.contiguous()
+    return {name: found[name] for name in sorted(found)}
 
 
 def copy_companions(source: Path, output: Path) -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from aretusa_compress.model import forms
 from aretusa_compress.model.guard import WEIGHTS
 from aretusa_compress.model.load import OWN_KEY
-from aretusa_compress.model.save import save_model, stored_tensors
+from aretusa_compress.model.save import coded_tensors, save_model, stored_tensors
 from aretusa_compress.solvers.grid import Codes
 from aretusa_compress.solvers.low_rank import Factors
 from aretusa_compress.svd.decompositions import inner_codes, rounded
@@ -19,7 +19,7 @@ from aretusa_compress.svd.options import Method
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from aretusa_compress.model.loaded import Model
     from aretusa_compress.svd.decompositions import Parts, Place
@@ -100,14 +100,4 @@ def save_with_codes(
     zeros = {n: kept for n, kept in own.get("sparsity", {}).items() if f"{n}.weight" in tensors}
     save_model(model, source, output, {"bits": bits or None, "sparsity": zeros or None})
     if flat:
-        save_file(coded(tensors, flat), output / WEIGHTS, metadata={"format": "pt"})
-
-
-def coded(tensors: dict[str, Tensor], codes: dict[str, Codes]) -> dict[str, Tensor]:
-    """The tensors of a checkpoint with codes and scales in the place of some weights."""
-    found = dict(tensors)
-    for name, one in codes.items():
-        del found[f"{name}.weight"]
-        found[f"{name}{forms.CODES}"] = one.codes.contiguous()
-        found[f"{name}{forms.SCALES}"] = one.scales.contiguous()
-    return {name: found[name] for name in sorted(found)}
+        save_file(coded_tensors(tensors, flat), output / WEIGHTS, metadata={"format": "pt"})
