@@ -33,10 +33,10 @@ struct art_transfer {
     uint32_t stride_bytes; /* from one run to the next */
 };
 
-/* Bytes from the first one to the last one at the end that is not in L1. */
-static inline uint32_t art_transfer_reach(const struct art_transfer *transfer)
+/* Bytes from the first one to the last one, at the end in that memory. */
+static inline uint32_t art_transfer_reach(const struct art_transfer *transfer, uint32_t memory)
 {
-    if (transfer->run_bytes == 0) {
+    if (transfer->run_bytes == 0 || memory == ART_MEMORY_L1) {
         return transfer->bytes;
     }
     return (transfer->bytes / transfer->run_bytes - 1) * transfer->stride_bytes +

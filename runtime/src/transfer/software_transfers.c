@@ -21,15 +21,14 @@ static void move_oldest(enum art_queue queue)
 {
     const struct art_transfer *transfer =
         &queues[queue].waiting[queues[queue].done % ART_TRANSFER_QUEUE];
-    const uint32_t reach = art_transfer_reach(transfer);
     const bool is_into_l1 = transfer->to_memory == ART_MEMORY_L1;
     const uint32_t run = transfer->run_bytes > 0 ? transfer->run_bytes : transfer->bytes;
     const uint32_t from_step = is_into_l1 ? transfer->stride_bytes : run;
     const uint32_t to_step = is_into_l1 ? run : transfer->stride_bytes;
-    const uint8_t *from =
-        byte_at(transfer->from_memory, transfer->from_bytes, is_into_l1 ? reach : transfer->bytes);
-    uint8_t *to =
-        byte_at(transfer->to_memory, transfer->to_bytes, is_into_l1 ? transfer->bytes : reach);
+    const uint8_t *from = byte_at(transfer->from_memory, transfer->from_bytes,
+                                  art_transfer_reach(transfer, transfer->from_memory));
+    uint8_t *to = byte_at(transfer->to_memory, transfer->to_bytes,
+                          art_transfer_reach(transfer, transfer->to_memory));
 
     for (uint32_t left = transfer->bytes; left > 0; left -= run, from += from_step, to += to_step) {
         (void)__builtin_memcpy(to, from, run); /* of libc, or freestanding.c */

@@ -35,16 +35,15 @@ static bool overlap(uint32_t one, uint32_t one_bytes, uint32_t other, uint32_t o
  * transfers that meet outside of L1, or in it. */
 static bool depend(const struct art_transfer *later, const struct art_transfer *earlier)
 {
-    const uint32_t reach = art_transfer_reach(later);
-    const uint32_t other = art_transfer_reach(earlier);
-    const bool is_in = is_into_l1(later);
+    const uint32_t from = later->from_memory;
+    const uint32_t to = later->to_memory;
 
-    return (later->from_memory == earlier->to_memory &&
-            overlap(later->from_bytes, is_in ? reach : later->bytes, earlier->to_bytes,
-                    is_in ? other : earlier->bytes)) ||
-           (later->to_memory == earlier->from_memory &&
-            overlap(later->to_bytes, is_in ? later->bytes : reach, earlier->from_bytes,
-                    is_in ? earlier->bytes : other));
+    return (from == earlier->to_memory &&
+            overlap(later->from_bytes, art_transfer_reach(later, from), earlier->to_bytes,
+                    art_transfer_reach(earlier, from))) ||
+           (to == earlier->from_memory &&
+            overlap(later->to_bytes, art_transfer_reach(later, to), earlier->from_bytes,
+                    art_transfer_reach(earlier, to)));
 }
 
 /* MCHAN runs commands of one direction in order, and the two directions beside each other. */

@@ -25,13 +25,10 @@ static inline bool siracusa_is_end_inside(uint32_t memory, uint32_t offset_bytes
 /* Whether both ends of a transfer lie in their memories. */
 static inline bool siracusa_is_inside(const struct art_transfer *transfer)
 {
-    const uint32_t reach = art_transfer_reach(transfer);
-    const bool is_into_l1 = transfer->to_memory == ART_MEMORY_L1;
-
     return siracusa_is_end_inside(transfer->from_memory, transfer->from_bytes,
-                                  is_into_l1 ? reach : transfer->bytes) &&
+                                  art_transfer_reach(transfer, transfer->from_memory)) &&
            siracusa_is_end_inside(transfer->to_memory, transfer->to_bytes,
-                                  is_into_l1 ? transfer->bytes : reach);
+                                  art_transfer_reach(transfer, transfer->to_memory));
 }
 
 /* ART_QUEUE_DMA. Core 0 only. */
