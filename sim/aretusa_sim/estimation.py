@@ -61,12 +61,35 @@ def estimate(
     shapes = open_shapes(model, options.adapter)
     asked = PlanRequest(options=options, prefill_tokens=prefill_tokens, decode_tokens=decode_tokens)
     plan = plan_shapes(shapes, asked)
+    return timed_plan(
+        shapes.name,
+        options,
+        plan,
+        plan.request.goal,
+        clock_hz=clock_hz,
+        has_contention=has_contention,
+        has_intervals=has_intervals,
+        progress=progress,
+    )
+
+
+def timed_plan(
+    name: str,
+    options: CompileOptions,
+    plan: Plan,
+    goal: Goal,
+    *,
+    clock_hz: int | None = None,
+    has_contention: bool = True,
+    has_intervals: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Estimate:
+    """Time a plan for a goal, which may be another one than it was made for."""
     listed = with_clock(listing(plan), clock_hz)
     simulator = Simulator(listed, has_contention=has_contention, has_intervals=has_intervals)
-    goal = plan.request.goal
     prefill, decode = time_steps(simulator, goal, plan.working.chunk, progress)
     summary = ModelSummary(
-        name=shapes.name,
+        name=name,
         target=listed.target.name,
         weights=weights_text(options),
         context=plan.graph.context,

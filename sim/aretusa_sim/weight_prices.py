@@ -20,15 +20,9 @@ from aretusa.manifest import Record
 from aretusa.memory.contents import RegionKind
 from aretusa.options import CompileOptions
 from aretusa.plan.goal import Goal
-from aretusa.planning import weights_text
 from aretusa.shapes import open_shapes
-from aretusa.trace.listing import listing
 from aretusa.verbs.plan import PlanRequest, plan_shapes
-from aretusa_sim.estimation import time_steps
-from aretusa_sim.listings import with_clock
-from aretusa_sim.results import ModelSummary
-from aretusa_sim.summarise import Tokens, summarise
-from aretusa_sim.timing import Simulator
+from aretusa_sim.estimation import timed_plan
 
 if TYPE_CHECKING:
     from aretusa.plan.make import Plan
@@ -89,19 +83,8 @@ def price(
     """
     shapes = open_shapes(model)
     plan = plan_shapes(shapes, PlanRequest(options=options))
-    listed = with_clock(listing(plan), None)
-    simulator = Simulator(listed, has_contention=True, has_intervals=False)
     goal = Goal.within(plan.graph.context, prefill_tokens, decode_tokens)
-    prefill, decode = time_steps(simulator, goal, plan.working.chunk, None)
-    summary = ModelSummary(
-        name=shapes.name,
-        target=listed.target.name,
-        weights=weights_text(options),
-        context=plan.graph.context,
-        chunk=plan.working.chunk,
-        has_contention=True,
-    )
-    result = summarise(listed, summary, prefill, decode, Tokens())
+    result = timed_plan(shapes.name, options, plan, goal).result
     phase = result.phase("decode")
     steps = max(1, phase.steps)
     return Priced(
