@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from aretusa_compress.eora.branches import find_branches
 from aretusa_compress.errors import ModelError
 from aretusa_compress.gptq.library import branches_with_library
 from aretusa_compress.gptq.stage import machine_of
-from aretusa_compress.model.decode import WORDS, is_quantised
+from aretusa_compress.model.decode import WORDS
 from aretusa_compress.model.forms import ADAPTER_IN, ADAPTER_OUT
 from aretusa_compress.model.guard import CONFIG, WEIGHTS, read_json, weight_files
 from aretusa_compress.model.load import OWN_KEY, load_model
 from aretusa_compress.model.save import copy_companions, write_json
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
 from aretusa_compress.run.directory import RECORD
+from aretusa_compress.run.history import last_float, tensor_names
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
 
 if TYPE_CHECKING:
@@ -39,46 +39,20 @@ _FLOAT64_BYTES: Final = 8
 def run(context: StageContext, options: EoraOptions) -> Report:
     """Write the quantised model with branches; report their parameters."""
     windows = context.texts.windows("calibration", context.source)[: options.samples]
-    names = _names(context.source)
-    if not is_quantised(names):
+    original, quantised = last_float(context, "eora")
+    if _was_scaled(quantised):
         raise cannot_apply(
-            "eora needs quantised weights",
-            "there is no error to take back",
-            "Put it behind gptq in the recipe",
+            "eora cannot compare with weights that awq scaled while it rounded them",
+            "no checkpoint holds them scaled and exact",
+            "Give awq store: float, and put gptq between it and eora",
         )
+    names = tensor_names(context.source)
     find = _from_library if any(name.endswith(WORDS) for name in names) else _own
-    tensors = find(context, options, _original(context), windows)
+    tensors = find(context, options, original, windows)
     _write(context, tensors)
     ranks = {tensor.shape[0] for name, tensor in tensors.items() if name.endswith(ADAPTER_IN)}
     parameters = sum(tensor.numel() for tensor in tensors.values())
     return {"parameters": parameters, "ranks": sorted(ranks)}
-
-
-def _names(directory: Path) -> list[str]:
-    names: list[str] = []
-    for path in weight_files(directory):
-        with safe_open(path, "pt") as file:
-            names += file.keys()
-    return names
-
-
-def _original(context: StageContext) -> Path:
-    """The newest checkpoint before quantisation in this run."""
-    for before, after in pairwise(reversed([*context.history, context.source])):
-        if is_quantised(_names(after)):
-            continue
-        if _was_scaled(before):
-            raise cannot_apply(
-                "eora cannot compare with weights that awq scaled while it rounded them",
-                "no checkpoint holds them scaled and exact",
-                "Give awq store: float, and put gptq between it and eora",
-            )
-        return after
-    raise cannot_apply(
-        "eora needs the model as it was before quantisation",
-        "the recipe begins with a quantised model",
-        "Let the recipe begin with the float model, with gptq as a stage",
-    )
 
 
 def _was_scaled(checkpoint: Path) -> bool:

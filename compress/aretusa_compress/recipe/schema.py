@@ -19,6 +19,7 @@ from aretusa_compress.rotations.options import RotateOptions
 from aretusa_compress.sensitivity.options import SensitivityOptions
 from aretusa_compress.svd.options import SvdOptions
 from aretusa_compress.texts.options import DataOptions
+from aretusa_compress.tune.options import TuneOptions
 from aretusa_compress.width.options import WidthOptions
 
 # Every stage that a recipe may name, and its options; run/stages.py has what they do.
@@ -34,6 +35,7 @@ STAGE_OPTIONS: Final[dict[str, type[Options]]] = {
     "calr": CalrOptions,
     "losparse": LosparseOptions,
     "fit": FitOptions,
+    "tune": TuneOptions,
     "rotate": RotateOptions,
 }
 

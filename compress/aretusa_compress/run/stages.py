@@ -21,6 +21,7 @@ _PLACES: Final = {
     "calr": ("calr.stage", "CALR"),
     "losparse": ("calr.losparse", "LOSPARSE"),
     "fit": ("fit.stage", "FIT"),
+    "tune": ("tune.stage", "TUNE"),
     "rotate": ("rotations.stage", "ROTATE"),
 }
 
