@@ -14,11 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from aretusa.cli_compress import coded, require_compression
-from aretusa.cli_options import Bits, Debug, Json, Quiet  # noqa: TC001 - typer reads them
+from aretusa.cli_options import Bits, Debug, Json, KvBits, Quiet  # noqa: TC001 - typer reads them
 from aretusa.cli_table import make_table, write_table
 from aretusa.errors import UsageError
 from aretusa.manifest import MANIFEST_FILE
-from aretusa.options import CompileOptions
+from aretusa.options import DEFAULT_KV_BITS, CompileOptions
 from aretusa.stage_table import markdown
 from aretusa.verbs.program_subject import ProgramSubject
 from aretusa_compress.errors import CompressError
@@ -83,6 +83,7 @@ def eval_command(
     limit: Limit = None,
     table: TableOption = None,
     bits: Bits = None,
+    kv_bits: KvBits = DEFAULT_KV_BITS,
     context: Annotated[OptionalInt, typer.Option(help="Of the chip's program in a table.")] = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -107,7 +108,7 @@ def eval_command(
         limit=limit,
     )
     if table is not None:
-        compile_options = CompileOptions(bits=bits, context=context)
+        compile_options = CompileOptions(bits=bits, context=context, kv_bits=kv_bits)
         _table(subject, table, options, compile_options, show=(as_json, quiet))
         return
     if not options.texts and questions is None and not options.tasks:

@@ -55,7 +55,13 @@ def make_table(
         context = context if cost is None else cost.result.model.context
         rows.append(_row(stage, cost, note, accuracy(_inside(directory, stage))))
     progress("stages", len(run.stages), len(run.stages))
-    return StageTable(run=directory.name, weights=_weights(options), context=context, rows=rows)
+    return StageTable(
+        run=directory.name,
+        weights=_weights(options),
+        context=context,
+        kv_bits=str(options.cache_bits),
+        rows=rows,
+    )
 
 
 def write_table(output: Path, table: StageTable) -> list[Path]:

@@ -46,6 +46,7 @@ class StageTable(Record):
     run: str = Field(description="directory of the run")
     weights: str = Field(description="how weights that are real numbers are stored on the chip")
     context: Count = Field(description="positions of the KV cache")
+    kv_bits: str = Field(description="of cached keys and values, as --kv-bits writes them")
     rows: list[StageRow] = Field(description="the model, then its stages")
 
 

@@ -131,7 +131,7 @@ def test_markdown() -> None:
     missing = row(
         stage="1-x", memory_bytes={}, tokens_per_second=0.0, perplexity={}, note="no room"
     )
-    table = StageTable(run="run", weights="w8", context=64, rows=[row(), missing])
+    table = StageTable(run="run", weights="w8", context=64, kv_bits="8", rows=[row(), missing])
     assert markdown(table).splitlines() == [
         (
             "| stage | parameters | not zero | stored | L2 MiB | L3 MiB | ppl news "

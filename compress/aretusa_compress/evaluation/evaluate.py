@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,7 @@ from aretusa_compress.evaluation.results import (
     TaskResult,
     TextResult,
 )
+from aretusa_compress.run.determinism import hide_bars
 from aretusa_compress.texts.options import HubText, Source
 from aretusa_compress.texts.sources import read_text
 
@@ -90,7 +90,7 @@ def _tasks(
             fix="pip install 'aretusa[lm-eval]'",
         )
     # The command has bars of its own, and coded errors.
-    os.environ.setdefault("TQDM_DISABLE", "1")
+    hide_bars()
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     from aretusa_compress.evaluation.harness import run_tasks  # noqa: PLC0415 - an extra
 

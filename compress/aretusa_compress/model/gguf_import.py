@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from gguf import GGUFReader
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from aretusa_compress.errors import ModelError
 from aretusa_compress.model.guard import check_directory
@@ -26,9 +27,10 @@ def import_gguf(file: Path, output: Path, dtype: torch.dtype = torch.float32) ->
             dtype=dtype,
             quantization_config=GgufConfig(gguf_file=file.name, dequantize=True),
             **name,
+            **_head_size(file),
         )
         tokenizer = AutoTokenizer.from_pretrained(file.parent, **name)
-    except (ValueError, KeyError, OSError, NotImplementedError) as problem:
+    except (ValueError, KeyError, OSError, RuntimeError) as problem:
         raise ModelError(
             "E0130",
             "the GGUF file cannot be converted",
@@ -43,3 +45,14 @@ def import_gguf(file: Path, output: Path, dtype: torch.dtype = torch.float32) ->
     tokenizer.save_pretrained(output)
     save_model(Model(network, config, list(range(config["num_hidden_layers"]))), output, output)
     check_directory(output)
+
+
+def _head_size(file: Path) -> dict[str, int]:
+    """The size of a head, if the file says it: transformers takes a default for some families."""
+    fields = GGUFReader(file).fields
+    architecture = fields["general.architecture"].contents()
+    size = fields.get(f"{architecture}.attention.key_length")
+    takes_it = architecture in CONFIG_MAPPING and hasattr(
+        CONFIG_MAPPING[architecture](), "head_dim"
+    )
+    return {"head_dim": int(size.contents())} if size is not None and takes_it else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+from functools import partialmethod
 from typing import TYPE_CHECKING, Final
 
 from aretusa_compress.errors import ToolchainError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _ENVIRONMENT: Final = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "OMP_WAIT_POLICY": "passive",
-    "TQDM_DISABLE": "1",  # bars of libraries; the command has its own
 }
 
 
@@ -34,6 +34,22 @@ def prepare_libraries() -> None:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    hide_bars()
+
+
+def hide_bars() -> None:
+    """Let no library draw a bar: the command has its own, and --quiet and --json promise none.
+
+    tqdm reads TQDM_DISABLE only while it is imported, and any library may have imported it before.
+    """
+    from tqdm.std import tqdm  # noqa: PLC0415
+
+    if not isinstance(vars(tqdm)["__init__"], _Hidden):
+        tqdm.__init__ = _Hidden(vars(tqdm)["__init__"], disable=True)
+
+
+class _Hidden(partialmethod[None]):
+    """Marks the constructor that hide_bars() puts in place, so that it is put there once."""
 
 
 def settle(recipe: Recipe) -> torch.device:
