@@ -26,6 +26,7 @@ class StandIn(StrEnum):
     MOBY_DICK = "moby-dick"
     BROWN_NEWS = "brown-news"
     BROWN_LEARNED = "brown-learned"
+    BROWN_OTHER = "brown-other"  # the thirteen genres that no table is judged on
 
 
 class Pick(StrEnum):

