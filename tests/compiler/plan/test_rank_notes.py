@@ -20,15 +20,21 @@ SHIPPED: Final = Path(__file__).parents[3] / "examples" / "models" / "tiny-orato
 MODULE: Final = "model.layers.0.mlp.up_proj"
 
 
-def planned(folder: Path, rank: int, engine: Engine = Engine.NEUREKA_3X3) -> PlanReport:
-    """One block of width 504 whose matrix up_proj [1008, 504] is a pair."""
+def planned(
+    folder: Path,
+    rank: int,
+    engine: Engine = Engine.NEUREKA_3X3,
+    hidden: int = 504,
+    chunk: int | None = None,
+) -> PlanReport:
+    """One block whose matrix up_proj [2 hidden, hidden] is a pair."""
     config = json.loads(SHIPPED.read_text("utf-8"))
-    config |= {"num_hidden_layers": 1, "head_dim": 56}
-    config |= {"hidden_size": 504, "intermediate_size": 1008}
+    config |= {"num_hidden_layers": 1, "head_dim": hidden // 9}
+    config |= {"hidden_size": hidden, "intermediate_size": 2 * hidden}
     config["aretusa"] = {"version": 1, "ranks": {MODULE: rank}}
     path = folder / "config.json"
     path.write_text(json.dumps(config))
-    options = CompileOptions(bits=6, engine=engine, context=64)
+    options = CompileOptions(bits=6, engine=engine, context=64, chunk=chunk)
     return plan_model(path, PlanRequest(options=options))
 
 
@@ -85,7 +91,17 @@ def test_the_cluster_reads_no_tiles(tmp_path: Path) -> None:
     assert notes(planned(tmp_path, 64, Engine.CLUSTER)) == []
 
 
-def test_the_vector_between_the_factors_stays_in_l1(tmp_path: Path) -> None:
-    report = planned(tmp_path, 252)
+@pytest.mark.parametrize("engine", list(Engine))
+def test_the_vector_between_the_factors_stays_in_l1(tmp_path: Path, engine: Engine) -> None:
+    report = planned(tmp_path, 252, engine)
     assert row(report, "in").buffers.endswith("out L1")
+    assert row(report, "out").buffers.startswith("src L1")
+
+
+def test_the_vector_between_stays_where_wide_vectors_must_leave(tmp_path: Path) -> None:
+    """Of the vectors of 16 tokens not all have room in L1; the narrow ones are the last to go."""
+    report = planned(tmp_path, 64, hidden=1260, chunk=16)
+    buffers = [one.buffers for one in report.layers if one.op == "linear"]
+    assert any(one.endswith("out L2") for one in buffers)
+    assert row(report, "in").buffers == "src L1, out L1"
     assert row(report, "out").buffers.startswith("src L1")
