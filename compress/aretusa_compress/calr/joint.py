@@ -6,20 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
-from torch.nn.functional import kl_div, log_softmax
 
 from aretusa_compress.calr.options import Goal, JointOptions
-from aretusa_compress.lora.train import Training, text_nats, train
 from aretusa_compress.model.load import load_model
 from aretusa_compress.run.determinism import seed_everything
-from aretusa_compress.texts.windows import NO_TARGET
+from aretusa_compress.training.distilling import divergence_from
+from aretusa_compress.training.loop import Training, text_nats, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from aretusa_compress.model.loaded import Model
     from aretusa_compress.run.context import StageContext
@@ -81,18 +79,3 @@ def _objective(
             frozen = torch.bfloat16 if options.mixed_precision else torch.float32
             teacher = load_model(source, dtype=frozen, device=device)
             return divergence_from(teacher.network)
-
-
-def divergence_from(teacher: Any) -> Callable[[Any, Tensor, Tensor], Tensor]:  # noqa: ANN401
-    """KL(teacher || network) in nats, summed over the places whose next token is a target."""
-
-    def objective(network: Any, ids: Tensor, targets: Tensor) -> Tensor:  # noqa: ANN401
-        with torch.no_grad():
-            expected = teacher(input_ids=ids, use_cache=False).logits[:, :-1]
-        found = network(input_ids=ids, use_cache=False).logits[:, :-1]
-        is_judged = targets[:, 1:] != NO_TARGET
-        wanted = log_softmax(expected[is_judged].float(), dim=-1)
-        logs = log_softmax(found[is_judged].float(), dim=-1)
-        return kl_div(logs, wanted, log_target=True, reduction="sum")
-
-    return objective

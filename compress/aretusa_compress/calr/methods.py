@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, assert_never
 
-from aretusa_compress.lora.options import UpdateOptions
+from aretusa_compress.training.options import UpdateOptions
 
 if TYPE_CHECKING:
     from aretusa_compress.calr.options import JointOptions, LayerOptions

@@ -7,9 +7,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from aretusa_compress.lora.options import UpdateOptions
 from aretusa_compress.recipe.options import Options
 from aretusa_compress.svd.options import Bits, Ranks, Selection, Share
+from aretusa_compress.training.options import UpdateOptions
 
 
 class Start(StrEnum):

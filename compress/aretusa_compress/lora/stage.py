@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from aretusa_compress.lora.adapters import attach, keep_adapters, trained
-from aretusa_compress.lora.train import Training, train
 from aretusa_compress.model.load import load_model
 from aretusa_compress.model.save import save_model
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
 from aretusa_compress.run.determinism import seed_everything
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
+from aretusa_compress.training.loop import Training, train
 from aretusa_compress.width.options import ATTENTION
 
 if TYPE_CHECKING:

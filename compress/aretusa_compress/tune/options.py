@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aretusa_compress.lora.options import UpdateOptions
+from aretusa_compress.training.options import UpdateOptions
 
 
 class Part(StrEnum):

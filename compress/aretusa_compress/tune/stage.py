@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from aretusa_compress.calr.joint import divergence_from
-from aretusa_compress.lora.train import Training, train
 from aretusa_compress.model.decode import WORDS
 from aretusa_compress.model.guard import CONFIG, WEIGHTS, weight_files
 from aretusa_compress.model.load import load_model
@@ -18,6 +16,8 @@ from aretusa_compress.run.context import Report, Stage, StageContext, cannot_app
 from aretusa_compress.run.determinism import seed_everything
 from aretusa_compress.run.history import last_float
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
+from aretusa_compress.training.distilling import divergence_from
+from aretusa_compress.training.loop import Training, train
 from aretusa_compress.tune.network import tunable
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from aretusa.options import CompileOptions
 from aretusa_compress.errors import NumericsError, UsageError
 from aretusa_compress.lora.adapters import attach, keep_adapters, trained
 from aretusa_compress.lora.options import Keep, LoraOptions
-from aretusa_compress.lora.train import batch_indices, rate
 from aretusa_compress.model.load import load_model
 from aretusa_compress.recipe.read import parse_recipe
 from aretusa_compress.run.runner import run_recipe
 from aretusa_compress.texts.options import QuestionOptions
 from aretusa_compress.texts.prompts import question_prompt
 from aretusa_compress.texts.windows import NO_TARGET, question_examples, read_tokenizer
+from aretusa_compress.training.loop import batch_indices, rate
 
 if TYPE_CHECKING:
     from pathlib import Path

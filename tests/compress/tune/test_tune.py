@@ -14,10 +14,10 @@ from tokenizers import Tokenizer
 
 from aretusa.frontend.llama_config import Family
 from aretusa_compress.errors import CompressError
-from aretusa_compress.lora import train
 from aretusa_compress.model.load import load_model
 from aretusa_compress.recipe.read import parse_recipe
 from aretusa_compress.run.runner import run_recipe
+from aretusa_compress.training import loop
 from aretusa_compress.tune.network import tunable
 from aretusa_compress.tune.options import Part
 
@@ -176,7 +176,7 @@ def test_a_killed_stage_goes_on_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, updates: int
 ) -> None:
     expected = digests(run(tmp_path / "whole", [GPTQ, tune()]))
-    update, left = train._update, [updates]
+    update, left = loop._update, [updates]
 
     def stopping(*given: Any) -> float:  # noqa: ANN401
         left[0] -= 1
@@ -184,7 +184,7 @@ def test_a_killed_stage_goes_on_bit_for_bit(
             raise KeyboardInterrupt
         return update(*given)
 
-    monkeypatch.setattr(train, "_update", stopping)
+    monkeypatch.setattr(loop, "_update", stopping)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "cut", [GPTQ, tune()])
     left[0] = 99

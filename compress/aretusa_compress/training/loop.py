@@ -16,10 +16,10 @@ from aretusa_compress.texts.windows import NO_TARGET
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aretusa_compress.lora.options import UpdateOptions
     from aretusa_compress.run.progress import Progress
     from aretusa_compress.run.state import StageState
     from aretusa_compress.texts.windows import Examples
+    from aretusa_compress.training.options import UpdateOptions
 
 _KEPT = "training"
 
