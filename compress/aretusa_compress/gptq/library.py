@@ -72,16 +72,27 @@ def _run(work: dict[str, Any], output: Path, windows: Tensor, machine: Machine) 
         path = Path(folder) / "job.json"
         path.write_text(json.dumps(job), "utf-8")
         command = [sys.executable, "-m", "aretusa_compress.gptq.library_worker", str(path)]
-        done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
-    if done.returncode != 0:
+        code, said = _finished(command, folder)
+    if code != 0:
         raise ToolchainError(
             "E0531",
             "GPTQModel could not do its work",
-            why=_last_words(done.stderr.decode("utf-8", "replace")),
+            why=_last_words(said.decode("utf-8", "replace")),
             fix="Check the stage's options; `group: channel` needs no library",
         )
+
+
+def _finished(command: list[str], folder: str) -> tuple[int, bytes]:
+    """Exit code of the worker and what it said; its stdin stays open as long as this process."""
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=folder, stdin=pipe, stdout=nothing, stderr=pipe) as worker:
+        assert worker.stderr is not None
+        try:
+            said = worker.stderr.read()
+            return worker.wait(), said
+        except BaseException:
+            worker.kill()
+            raise
 
 
 def _last_words(text: str) -> str:

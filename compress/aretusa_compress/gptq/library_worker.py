@@ -11,11 +11,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 
 def main() -> None:
     """Read the job, do it."""
+    end_with_parent()
     job: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     # The library refuses to work with fewer, as on a machine of two cores.
     os.environ["GPTQMODEL_CPU_WORKERS"] = "2"
@@ -31,6 +33,21 @@ def main() -> None:
         case other:
             message = f"no such work: {other!r}"
             raise ValueError(message)
+
+
+def end_with_parent() -> None:
+    """End this process when the one at the other end of its stdin does, by a kill, too.
+
+    Otherwise the work of a killed run goes on, and writes where the next run works.
+    """
+
+    def wait() -> None:
+        os.read(
+            sys.stdin.fileno(), 1
+        )  # sys.stdin would keep a lock that the interpreter's end needs
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def _quantise(job: dict[str, Any]) -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tiny_models import compile_tiny, write_model
-from tiny_runs import write_text
+from tiny_runs import WIDTH, tiny_recipe, write_text
 from typer.testing import CliRunner
 
 from aretusa.cli import app
 from aretusa.errors import ToolchainError, UsageError
 from aretusa_compress.evaluation import evaluate as evaluating
+from aretusa_compress.run.runner import run_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,25 @@ def test_questions_are_asked(place: Path) -> None:
     assert [answer["book"] for answer in found["answers"]] == ["closed", "open"]
     assert found["tasks"] == []
     assert "nats of the answer" in shown(place / "build", *options, "--book", "open")
+
+
+@pytest.mark.slow
+def test_a_table_has_answers_and_the_caches_that_were_asked_for(
+    place: Path, tmp_path: Path
+) -> None:
+    run_recipe(tiny_recipe(tmp_path, [WIDTH]), tmp_path / "run")
+    options = ("--table", tmp_path / "table", "--bits", 8, "--context", 128)
+    asked = ("--questions", place / "questions.jsonl", "--book", "open", "--answer-tokens", 2)
+    wide = json.loads(shown(tmp_path / "run", *options, "--json"))
+    narrow = json.loads(shown(tmp_path / "run", *options, *asked, "--kv-bits", "8:4", "--json"))
+    assert (wide["kv_bits"], narrow["kv_bits"]) == ("8", "8:4")
+    for before, after in zip(wide["rows"], narrow["rows"], strict=True):
+        assert before["note"] == after["note"] == ""
+        assert sum(after["memory_bytes"].values()) < sum(before["memory_bytes"].values())
+        assert before["accuracy"] == {}
+        assert after["accuracy"].keys() == {"open"}
+    assert "open book" in (tmp_path / "table" / "table.md").read_text()
+    assert "accuracy_open" in (tmp_path / "table" / "table.csv").read_text()
 
 
 def test_nothing_to_judge_by_is_refused(place: Path) -> None:

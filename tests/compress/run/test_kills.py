@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,12 @@ import pytest
 import yaml
 from tiny_runs import DEPTH, LORA, WIDTH, digests, tiny_document
 
-from aretusa_compress.lora import train
 from aretusa_compress.recipe.read import parse_recipe
 from aretusa_compress.run.runner import run_recipe
+from aretusa_compress.training import loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parent
 STAGES = [DEPTH, WIDTH, LORA]
@@ -27,6 +28,16 @@ ROUNDING: list[Any] = [
     {"gptq": {"group": "channel", "bits": 3}},
     {"eora": {"rank": 4, "samples": 4}},
 ]
+
+TURNING: list[Any] = [
+    {"rotate": {"samples": 1, "candidates": ["none", "values", "both"]}},
+    {"gptq": {"group": "channel", "bits": 4}},
+]
+FACTORING: list[Any] = [
+    {"sensitivity": {"rank": 4, "samples": 1, "generate": 0, "matrices": ["k_proj", "up_proj"]}},
+    {"svd": {"rank": 8, "matrices": ["gate_proj", "o_proj"]}},
+]
+GROUPING: list[Any] = [{"gptq": {"group": 32}}]
 
 
 def write_recipe(folder: Path, stages: list[Any]) -> Path:
@@ -58,16 +69,51 @@ def test_killed_runs_end_with_the_same_bytes(
 
 
 @pytest.mark.slow
-def test_killed_rounding_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    check_kills(tmp_path / "run", left_alone(tmp_path / "alone", ROUNDING), seed=2)
+@pytest.mark.parametrize("stages", [ROUNDING, TURNING, FACTORING], ids=["round", "turn", "factor"])
+def test_killed_stages_end_with_the_same_bytes(tmp_path: Path, stages: list[Any]) -> None:
+    check_kills(tmp_path / "run", left_alone(tmp_path / "alone", stages), seed=2)
+
+
+@pytest.mark.slow
+def test_a_killed_run_takes_the_library_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.setenv("TMPDIR", str(work))
+    recipe, output = write_recipe(tmp_path, GROUPING), tmp_path / "run"
+    command = [sys.executable, "-m", "aretusa", "compress", str(recipe), "-o", str(output)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as run:
+        wait_until(lambda: is_worked_in(work))
+        run.kill()
+    wait_until(lambda: not is_worked_in(work))
+    assert not list((output / ".part-1-gptq").iterdir()), "the library went on and wrote"
+    for place in (output, tmp_path / "undisturbed"):
+        run_recipe(parse_recipe(yaml.safe_load(recipe.read_text()), "tiny"), place)
+    assert digests(output) == digests(tmp_path / "undisturbed")
+
+
+def is_worked_in(folder: Path) -> bool:
+    """Whether a process has its current directory in a folder."""
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            if link.readlink().is_relative_to(folder):
+                return True
+    return False
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def check_kills(output: Path, undisturbed: tuple[Path, dict[str, str], float], seed: int) -> None:
     recipe, expected, seconds = undisturbed
     command = [sys.executable, str(HERE / "forked_runs.py"), str(recipe), str(output)]
-    done = subprocess.run(
-        [*command, str(seed), "6", str(0.6 * seconds)], capture_output=True, text=True, check=False
-    )
+    how = [str(seed), "6", str(0.4 * seconds)]
+    done = subprocess.run([*command, *how], capture_output=True, text=True, check=False)
     code, killed = map(int, done.stdout.split())
     assert code == 0, done.stderr
     assert killed >= 2, "hardly a run was killed while it worked: nothing was tested"
@@ -94,14 +140,14 @@ def test_training_goes_on_from_its_last_state_bit_for_bit(
 ) -> None:
     recipe = parse_recipe(yaml.safe_load(undisturbed[0].read_text()), "tiny")
     passes = stopping_after(updates)
-    update, seen = train._update, []
+    update, seen = loop._update, []
 
     def watched(training: Any, optimizer: Any, step: int) -> float:  # noqa: ANN401
         seen.append(step)
         next(passes)
         return update(training, optimizer, step)
 
-    monkeypatch.setattr(train, "_update", watched)
+    monkeypatch.setattr(loop, "_update", watched)
     with pytest.raises(_StopError):
         run_recipe(recipe, tmp_path / "run")
     assert seen == list(range(updates + 1))
