@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from tiny_models import runnable_config, write_model
@@ -18,18 +18,34 @@ from aretusa_compress.run.runner import run_recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
+CHANNEL: Final = {"gptq": {"group": "channel", "bits": 5}}
+BRANCHES: Final = {"eora": {"rank": 4, "samples": 2}}
+
 
 @pytest.mark.parametrize("family", list(Family))
 def test_every_family_goes_through_all_stages(tmp_path: Path, family: Family) -> None:
     config = runnable_config(family, layers=4)
     write_model(tmp_path / "model", config, dtype="bfloat16")
-    result = run_recipe(tiny_recipe(tmp_path, [DEPTH, LORA, WIDTH]), tmp_path / "run")
-    assert [stage.blocks for stage in result.stages] == [4, 3, 3, 3]
-    for name in ("1-depth", "2-lora", "3-width"):
-        build = tmp_path / f"build-{name}"
-        options = CompileOptions(context=32, chunk=4)
-        compiled = compile_model(tmp_path / "run" / name, build, options)
-        assert compiled.manifest.model.layers == 3
+    recipe = tiny_recipe(tmp_path, [DEPTH, LORA, WIDTH, CHANNEL, BRANCHES])
+    result = run_recipe(recipe, tmp_path / "run")
+    assert [stage.blocks for stage in result.stages] == [4, 3, 3, 3, 3, 3]
+    for name in recipe.stage_names:
+        check_compiles(tmp_path / "run" / name, tmp_path / f"build-{name}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [Family.QWEN2, Family.QWEN3])
+def test_the_library_quantises_other_families(tmp_path: Path, family: Family) -> None:
+    config = runnable_config(family, layers=3)
+    write_model(tmp_path / "model", config, dtype="bfloat16")
+    stages = [{"gptq": {"group": 32}}, BRANCHES]
+    run_recipe(tiny_recipe(tmp_path, stages), tmp_path / "run")
+    check_compiles(tmp_path / "run" / "2-eora", tmp_path / "build")
+
+
+def check_compiles(checkpoint: Path, build: Path) -> None:
+    compiled = compile_model(checkpoint, build, CompileOptions(context=32, chunk=4))
+    assert compiled.manifest.model.layers == 3
 
 
 def shrunk_llama(folder: Path) -> list[str]:
