@@ -129,7 +129,10 @@ def _small() -> dict[str, Preset]:
         "smollm2/wanda4:8": Preset(SMOLLM2, pattern="4:8"),
         "smollm2/magnitude2:4": Preset(SMOLLM2, pattern="2:4", score="magnitude"),
         **{f"smollm2/w{bits}": Preset(SMOLLM2, after=(f"w{bits}",)) for bits in (3, 4, 5, 6)},
-        "smollm2/w4-eora": Preset(SMOLLM2, after=("w4", "eora")),
+        **{
+            f"smollm2/w{bits}-eora": Preset(SMOLLM2, after=(f"w{bits}", "eora"))
+            for bits in (3, 4, 5, 6)
+        },
         "smollm2/gptq-eora": Preset(SMOLLM2, after=("gptq", "eora")),
         "smollm2/awq4": Preset(SMOLLM2, after=("awq4",)),
         "smollm2/awq4-w4-eora": Preset(SMOLLM2, after=("awq4-scales", "w4", "eora")),
