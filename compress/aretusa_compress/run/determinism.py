@@ -26,7 +26,7 @@ _ENVIRONMENT: Final = {
 
 def prepare_libraries() -> None:
     """Quiet what torch's satellites print when they are loaded, before they are."""
-    for name in ("torchao", "torch.utils._pytree"):
+    for name in ("torchao", "torch.utils._pytree", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -58,6 +59,8 @@ def _read_file(path: Path) -> str:
 
 def hub_rows(hub: HubText) -> Iterator[Mapping[str, Any]]:
     """Records of a data set: the first `documents`, read as a stream, or all."""
+    # It warns at each try to reach the hub; if the last one fails the error says so.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         import datasets  # noqa: PLC0415 - slow to load, only for names of the hub
 

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import compile_tiny, runnable_config, write_model
+from tiny_models import compile_tiny, runnable_config, write_gguf_model, write_model
 from transformers import AutoModelForCausalLM
 
 from aretusa.verbs.program_subject import ProgramSubject
-from aretusa_compress.errors import ModelError
+from aretusa_compress.errors import ModelError, UsageError
 from aretusa_compress.evaluation.noise import block_noise
 from aretusa_compress.evaluation.open_checkpoint import open_subject
 from aretusa_compress.evaluation.perplexity import cut_windows, judge_text
+from aretusa_compress.model.gguf_import import import_gguf
 
 MODEL = Path(__file__).parents[3] / "examples" / "models" / "tiny-orator"
 
@@ -69,6 +70,23 @@ def test_tensors_that_do_not_fit_the_configuration_are_refused(tmp_path: Path) -
     (directory / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match="E0202"):
         open_subject(directory)
+
+
+def test_a_gguf_file_is_judged_as_the_checkpoint_that_it_becomes(tmp_path: Path) -> None:
+    file = write_gguf_model(tmp_path / "tiny.gguf", runnable_config(layers=2))
+    found = open_subject(file)
+    assert found.name == "tiny.gguf"
+    import_gguf(file, tmp_path / "model")
+    tokens = found.encode("the hen in the tin")
+    expected = list(open_subject(tmp_path / "model").logits(tokens))
+    assert np.array_equal(list(found.logits(tokens)), expected)
+
+
+@pytest.mark.parametrize("name", ["run/2-gptq", "nowhere", "weights.bin"])
+def test_what_is_no_model_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"")
+    with pytest.raises(UsageError, match="E0001"):
+        open_subject(tmp_path / name)
 
 
 def test_a_program_departs_from_its_checkpoint_block_by_block(tmp_path) -> None:  # noqa: ANN001

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -85,6 +86,15 @@ def test_a_data_set_that_does_not_come_is_a_coded_error(monkeypatch: pytest.Monk
     install(monkeypatch, ConnectionError("no route"))
     with pytest.raises(ToolchainError, match="E0503"):
         read_text(TextOptions(hub={"name": "x/y"}))
+
+
+def test_tries_to_reach_the_hub_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, ConnectionError("no route"))
+    logging.getLogger("huggingface_hub").setLevel(logging.WARNING)
+    with pytest.raises(ToolchainError, match="E0503"):
+        read_text(TextOptions(hub={"name": "x/y"}))
+    library = logging.getLogger("huggingface_hub.utils._http")
+    assert not library.isEnabledFor(logging.WARNING)
 
 
 def test_columns_of_trivia_qa_become_questions_with_the_shortest_page(
