@@ -69,7 +69,10 @@ _WIKITEXT_TEST: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Blocks removed, N:M ('' for none), training text ('' for none), stages after it."""
+    """Blocks removed, N:M ('' for none), training text ('' for none), stages after it.
+
+    With `iterative` blocks are chosen one by one, each by a new measurement.
+    """
 
     model: str
     depth: int = 0
@@ -77,13 +80,15 @@ class Preset:
     training: str = ""
     after: tuple[str, ...] = ()
     score: str = "wanda"
+    iterative: bool = False
 
     @property
     def stages(self) -> list[dict[str, Any]]:
         """As a recipe writes them."""
         stages: list[dict[str, Any]] = []
         if self.depth:
-            stages.append({"depth": {"remove": self.depth, "importance": "perplexity"}})
+            how = {"iterative": True} if self.iterative else {}
+            stages.append({"depth": {"remove": self.depth, "importance": "perplexity"} | how})
         if self.pattern:
             stages.append({"width": {"pattern": self.pattern, "score": self.score}})
         if self.training:
@@ -124,7 +129,7 @@ def _published() -> dict[str, Preset]:
 def _small() -> dict[str, Preset]:
     return {
         "smollm2/depth3": Preset(SMOLLM2, 3),
-        "smollm2/depth6": Preset(SMOLLM2, 6),
+        "smollm2/depth6": Preset(SMOLLM2, 6, iterative=True),
         "smollm2/wanda2:4": Preset(SMOLLM2, pattern="2:4"),
         "smollm2/wanda4:8": Preset(SMOLLM2, pattern="4:8"),
         "smollm2/magnitude2:4": Preset(SMOLLM2, pattern="2:4", score="magnitude"),
@@ -198,5 +203,10 @@ def _small_setting(preset: Preset) -> dict[str, Any]:
 
 
 def _samples(stages: list[dict[str, Any]]) -> int:
-    """Calibration windows: second moments and the order of blocks need more of them than norms."""
+    """Calibration windows: second moments and the order of blocks need more of them than norms.
+
+    Six measurements in a row correct each other, and each of them costs as much as a single one.
+    """
+    if any(stage.get("depth", {}).get("iterative") for stage in stages):
+        return 8
     return 16 if any({"gptq", "awq", "depth"} & stage.keys() for stage in stages) else 8
