@@ -29,11 +29,15 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grouping:
-    """How the library quantises: `group` inputs of a row share a scale and a zero point."""
+    """How the library quantises: `group` inputs of a row share a scale and a zero point.
+
+    With `reorder` strong inputs come first while it rounds, not in what it writes.
+    """
 
     bits: int
     group: int
     symmetric: bool
+    reorder: bool
     damping: float
 
 

@@ -59,7 +59,7 @@ def _quantise(job: dict[str, Any]) -> None:
         sym=job["symmetric"],
         damp_percent=job["damping"],
         desc_act=False,
-        act_group_aware=False,
+        act_group_aware=job["reorder"],
         pack_impl="original",  # the other one compiles C++ first, and writes the same bits
     )
     model = GPTQModel.load(job["model"], config, device=job["device"], trust_remote_code=False)

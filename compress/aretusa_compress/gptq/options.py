@@ -26,12 +26,14 @@ class GptqOptions(Options):
 
     Groups are rounded by GPTQModel and stored in its format. Channels are rounded by this project's
     solver at any width from 2 to 8, `bits_of` naming matrices (`mlp.down_proj`, or with their block
-    `3.mlp.down_proj`) that differ; N-EUREKA runs them fastest.
+    `3.mlp.down_proj`) that differ; N-EUREKA runs them fastest. With `reorder` GPTQModel rounds
+    columns with strong inputs first; what it writes is in the order of the columns all the same.
     """
 
     bits: Bits = 4
     group: Literal["channel"] | Annotated[int, Field(ge=16)] = 128
     symmetric: bool = True
+    reorder: bool = True
     damping: Annotated[float, Field(gt=0, lt=1)] = 0.01
     bits_of: dict[str, Bits] = Field(default_factory=dict)
     scale_rounds: Annotated[int, Field(ge=0, le=8)] = 2

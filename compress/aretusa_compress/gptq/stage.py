@@ -76,6 +76,7 @@ def _groups(context: StageContext, options: GptqOptions, windows: torch.Tensor) 
             bits=options.bits,
             group=options.group,
             symmetric=options.symmetric,
+            reorder=options.reorder,
             damping=options.damping,
         ),
         machine_of(context),

@@ -124,6 +124,18 @@ def test_the_library_gives_equal_bytes(grouped: Path, tmp_path: Path) -> None:
     assert digests(again) == {name: known[name] for name in known if name.startswith("1-gptq")}
 
 
+def test_reordering_leaves_the_columns_where_they_are(grouped: Path, tmp_path: Path) -> None:
+    plain = run(tmp_path, [{"gptq": GROUP["gptq"] | {"reorder": False}}]) / "1-gptq"
+    for checkpoint in (plain, grouped / "run" / "1-gptq"):
+        stored = load_file(checkpoint / "model.safetensors")
+        groups = {name: tensor for name, tensor in stored.items() if name.endswith(".g_idx")}
+        assert len(groups) == 5 * len(MATRICES)
+        for name, tensor in groups.items():
+            assert torch.equal(tensor.long(), torch.arange(len(tensor)) // 32), name
+    assert digests(tmp_path / "run") != digests(grouped / "run")
+    assert 0 < deviation(tmp_path / "model", plain) < 0.7
+
+
 def test_groups_with_zero_points_are_read_back(tmp_path: Path) -> None:
     output = run(tmp_path, [{"gptq": GROUP["gptq"] | {"symmetric": False}}]) / "1-gptq"
     assert config_of(output)["quantization_config"]["sym"] is False
