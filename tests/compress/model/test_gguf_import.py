@@ -18,6 +18,7 @@ from aretusa.cli import main
 from aretusa.errors import ExitCode
 from aretusa.frontend.llama_config import Family
 from aretusa_compress.errors import ModelError
+from aretusa_compress.model.gguf_import import import_gguf
 from aretusa_compress.recipe.read import parse_recipe
 from aretusa_compress.run.determinism import hide_bars
 from aretusa_compress.run.runner import run_recipe
@@ -73,6 +74,14 @@ def test_tensors_that_contradict_the_header_are_a_coded_error(tmp_path: Path) ->
     recipe = parse_recipe({"model": str(file), "stages": [], "device": "cpu"}, "tiny")
     with pytest.raises(ModelError, match="E0130"):
         run_recipe(recipe, tmp_path / "run")
+
+
+@pytest.mark.parametrize("left", [0, 3, 200, 2000, -7])
+def test_files_that_were_cut_are_a_coded_error(tmp_path: Path, left: int) -> None:
+    file = write_gguf_model(tmp_path / "tiny.gguf", runnable_config(layers=1))
+    file.write_bytes(file.read_bytes()[:left])
+    with pytest.raises(ModelError, match="E0130"):
+        import_gguf(file, tmp_path / "model")
 
 
 def rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
