@@ -96,12 +96,17 @@ class Preset:
         return stages + [dict(_AFTER[name]) for name in self.after]
 
 
+_TUNING: Final = {"steps": 60, "batch": 2, "accumulation": 2, "save_every": 10}
 _AFTER: Final[dict[str, dict[str, Any]]] = {
     "gptq": {"gptq": {"bits": 4, "group": 128}},
     "eora": {"eora": {"samples": 64}},
     "awq4": {"awq": {"bits": 4}},
     "awq4-scales": {"awq": {"bits": 4, "store": "float"}},
     **{f"w{bits}": {"gptq": {"bits": bits, "group": "channel"}} for bits in range(2, 9)},
+    "tune": {"tune": {"learning_rate": 3e-3, **_TUNING}},
+    "tune-all": {
+        "tune": {"parts": ["scales", "norms", "branches"], "learning_rate": 1e-3, **_TUNING}
+    },
 }
 
 
@@ -138,6 +143,8 @@ def _small() -> dict[str, Preset]:
             f"smollm2/w{bits}-eora": Preset(SMOLLM2, after=(f"w{bits}", "eora"))
             for bits in (3, 4, 5, 6)
         },
+        "smollm2/w4-tune": Preset(SMOLLM2, after=("w4", "tune")),
+        "smollm2/w4-eora-tune": Preset(SMOLLM2, after=("w4", "eora", "tune-all")),
         "smollm2/gptq-eora": Preset(SMOLLM2, after=("gptq", "eora")),
         "smollm2/awq4": Preset(SMOLLM2, after=("awq4",)),
         "smollm2/awq4-w4-eora": Preset(SMOLLM2, after=("awq4-scales", "w4", "eora")),
@@ -197,8 +204,10 @@ def _small_setting(preset: Preset) -> dict[str, Any]:
             "learned": {"stand_in": "brown-learned", "samples": 3, "tokens": tokens},
         },
     }
-    if preset.training:
-        data["training"] = {"stand_in": speeches, "samples": 400, "tokens": 256, "pick": "random"}
+    if preset.training or any("tune" in stage for stage in stages):
+        # After lora, tune has its text; alone, that of genres that no table is judged on.
+        text = speeches if preset.training else "brown-other"
+        data["training"] = {"stand_in": text, "samples": 400, "tokens": 256, "pick": "random"}
     return {"stages": stages, "dtype": "float32", "data": data}
 
 
