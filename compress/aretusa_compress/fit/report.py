@@ -54,6 +54,7 @@ def found_document(found: Found, budgets: Sequence[str]) -> dict[str, Any]:
         },
         "corrections": found.corrections,
         "predicted": _plain(found.predicted),
+        "missed": _plain(found.missed),
         "simulated": None if found.simulated is None else _plain(found.simulated),
         "dropped": list(solution.dropped),
         "choice": {name: form.label for name, form in refined.choice.items()},

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from aretusa_compress.fit.swaps import Refined, Workbench
     from aretusa_compress.run.progress import Progress
 
-_CORRECTIONS: Final = 3  # of limits by what the whole model was simulated to cost
+_CORRECTIONS: Final = 6  # of limits by what the whole model was simulated to cost
+# Each goes a little further than the last miss, which is otherwise approached for ever.
+_FURTHER: Final = 1.0005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class Found:
     predicted: dict[Quantity, float]
     simulated: dict[Quantity, float] | None
     corrections: int
+    missed: dict[Quantity, float]  # simulated value over limit, of budgets that are not met
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class Search:
             predicted=self.goal.values(refined.choice, solution.dropped),
             simulated=simulated,
             corrections=corrections,
+            missed=excess,
         )
 
     def _within(self, goal: Goal) -> tuple[Solution, Refined]:
@@ -139,5 +143,12 @@ def prices_for(goal: Goal, chip: Chip, config: dict[str, Any], options: FitOptio
 def _tightened(budgets: Sequence[Budget], excess: Mapping[Quantity, float]) -> tuple[Budget, ...]:
     """Limits moved by what the sum of prices was wrong by."""
     return tuple(
-        replace(budget, limit=budget.limit / excess.get(budget.quantity, 1.0)) for budget in budgets
+        replace(budget, limit=budget.limit / excess[budget.quantity] * _further(budget))
+        if budget.quantity in excess
+        else budget
+        for budget in budgets
     )
+
+
+def _further(budget: Budget) -> float:
+    return _FURTHER if budget.quantity.is_least else 1 / _FURTHER

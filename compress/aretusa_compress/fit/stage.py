@@ -69,6 +69,8 @@ def run(context: StageContext, options: FitOptions) -> Report:
     rounding, measuring = _windows(context, options)
     search, losses = _prepared(context, options, rounding, measuring)
     found = search.find()
+    for quantity, ratio in found.missed.items():
+        context.progress.say(f"{quantity} misses its budget by {abs(ratio - 1):.4%}")
     points = _points(search, found, options)
     document = {
         **found_document(found, options.budgets),

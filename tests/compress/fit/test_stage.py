@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tiny_runs import digests, tiny_document, write_tiny
 
 from aretusa_compress.errors import ToolchainError, UsageError
-from aretusa_compress.fit import chip, losses, stage
+from aretusa_compress.fit import chip, losses, search, stage
 from aretusa_compress.fit.budget import Quantity
 from aretusa_compress.fit.recipe import fit_recipe
 from aretusa_compress.model.load import load_model
@@ -105,6 +105,46 @@ def test_two_budgets_hold_together(tmp_path: Path) -> None:
     _, document = fit(tmp_path / "both", f"tokens_per_s>={wanted}", "bits<=6")
     assert document["simulated"]["tokens_per_s"] >= wanted
     assert document["simulated"]["bits"] <= 6
+
+
+@pytest.mark.parametrize(("slower", "is_met"), [(1.002, True), (2.0, False)])
+def test_a_whole_model_that_costs_more_than_the_sum_is_chosen_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slower: float, *, is_met: bool
+) -> None:
+    _, free = fit(tmp_path / "free", "bits<=8", front=1)
+    speeds = [point["tokens_per_s"] for point in free["points"] if point["tokens_per_s"]]
+    wanted = 0.7 * min(speeds) + 0.3 * max(speeds)
+    real = search.simulated
+
+    def costlier(answer: Any, bits: float) -> dict[Quantity, float]:  # noqa: ANN401
+        values = real(answer, bits)
+        assert values is not None
+        return values | {Quantity.TOKENS_PER_S: values[Quantity.TOKENS_PER_S] / slower}
+
+    monkeypatch.setattr(search, "simulated", costlier)
+    if not is_met:
+        with pytest.raises(UsageError, match="E0540"):
+            fit(tmp_path / "tight", f"tokens_per_s>={wanted}", "bits<=8")
+        return
+    _, document = fit(tmp_path / "tight", f"tokens_per_s>={wanted}", "bits<=8")
+    assert document["simulated"]["tokens_per_s"] >= wanted
+    assert document["missed"] == {}
+
+
+def test_a_budget_that_is_never_met_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = search.simulated
+
+    def always_one_short(answer: Any, bits: float) -> dict[Quantity, float]:  # noqa: ANN401
+        values = real(answer, bits)
+        assert values is not None
+        return values | {Quantity.MRAM: 1e6 + 1}
+
+    monkeypatch.setattr(search, "simulated", always_one_short)
+    _, document = fit(tmp_path, "mram<=1000000B", "bits<=4")
+    assert document["missed"] == {"mram": pytest.approx(1.000001)}
+    assert document["corrections"] == search._CORRECTIONS
 
 
 def test_what_cannot_be_met_says_by_how_much_before_the_work(
