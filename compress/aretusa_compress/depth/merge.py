@@ -9,7 +9,7 @@ a threshold.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,12 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Collapsed:
-    """Blocks after merging; `groups` has for each the numbers of the original blocks in it."""
+    """Blocks after merging; `groups` has for each the numbers of the original blocks in it.
+
+    `tried` has the similarity of merges that these blocks were tried with, by place and number of
+    blocks: a later pass asks the same again with a lower threshold.
+    """
 
     blocks: list[nn.Module]
     groups: list[list[int]]
     threshold: float
     similarity: float
+    tried: dict[tuple[int, int], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,11 @@ def collapse(
     goal = len(model.blocks) - remove
     progress.start("merging blocks", remove)
     while len(state.blocks) > goal:
+        before = len(state.blocks)
         _one_pass(model, state, reference, goal=goal, span=span, options=options)
+        progress.advance(before - len(state.blocks))
         if len(state.blocks) > goal:
             state.threshold -= options.threshold_step
-    progress.advance(remove)
     return state
 
 
@@ -95,11 +101,17 @@ def _one_pass(
 
 def _try(model: Model, state: Collapsed, reference: Reference, place: int, more: int) -> bool:
     """Fold `more` blocks into the one at `place`, if the outcome stays similar enough."""
+    similarity = state.tried.get((place, more))
+    if similarity is not None and similarity <= state.threshold:
+        return False
     blocks = _merged(state.blocks, place, more)
-    similarity = _similarity(model, blocks, reference)
+    if similarity is None:
+        similarity = _similarity(model, blocks, reference)
+        state.tried[place, more] = similarity
     if similarity <= state.threshold:
         return False
     state.blocks, state.similarity = blocks, similarity
+    state.tried.clear()
     taken = [index for group in state.groups[place : place + more + 1] for index in group]
     state.groups[place : place + more + 1] = [taken]
     return True

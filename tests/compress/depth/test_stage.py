@@ -12,6 +12,7 @@ from tiny_runs import LAYERS, load_tiny, tiny_recipe, windows
 
 from aretusa.driver import compile_model
 from aretusa.options import CompileOptions
+from aretusa_compress.depth import merge
 from aretusa_compress.depth.merge import collapse
 from aretusa_compress.depth.options import MergeOptions
 from aretusa_compress.errors import UsageError
@@ -137,13 +138,38 @@ def test_merging_adds_the_differences_of_later_blocks(tmp_path: Path) -> None:
 
 
 def test_merging_lowers_the_threshold_until_enough_blocks_are_gone(tmp_path: Path) -> None:
-    merge = {"span": 2, "threshold": 0.99, "threshold_step": 0.3, "interval": 1}
-    result = run_depth(tmp_path, remove=2, merge=merge, protect_first=0, protect_last=0)
+    asked = {"span": 2, "threshold": 0.99, "threshold_step": 0.3, "interval": 1}
+    result = run_depth(tmp_path, remove=2, merge=asked, protect_first=0, protect_last=0)
     report = result.stages[1].report
     assert result.stages[1].blocks == LAYERS - 2
     assert report["threshold"] < 0.99
     assert report["similarity"] > report["threshold"]
     assert sorted(index for group in report["merged"] for index in group[1:]) != []
+
+
+def test_passes_with_a_lower_threshold_measure_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[float] = []
+    similarity = merge._similarity
+
+    def counting(*given: Any) -> float:  # noqa: ANN401
+        measured.append(similarity(*given))
+        return measured[-1]
+
+    monkeypatch.setattr(merge, "_similarity", counting)
+    options = MergeOptions(span=2, threshold=0.9999, threshold_step=0.001)
+    done = collapse(
+        load_tiny(tmp_path),
+        windows(),
+        remove=1,
+        span=range(LAYERS),
+        options=options,
+        progress=Silent(),
+    )
+    assert len(done.blocks) == LAYERS - 1
+    assert len(measured) == len(set(measured)) == LAYERS - 1, "once for each pair of neighbours"
+    assert done.similarity == max(measured)
 
 
 @pytest.mark.parametrize(
