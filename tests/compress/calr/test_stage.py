@@ -9,13 +9,14 @@ import torch
 from safetensors.torch import load_file
 from tiny_networks import context_for, save_tiny_gpt_neo, save_tiny_llama, write_text
 
-from aretusa_compress.calr import joint, layers, losparse
+from aretusa_compress.calr import layers, losparse
 from aretusa_compress.calr.options import CalrOptions, LosparseOptions
 from aretusa_compress.calr.stage import run
 from aretusa_compress.errors import UsageError
 from aretusa_compress.model.load import load_model
 from aretusa_compress.svd.options import SvdOptions
 from aretusa_compress.svd.stage import run as run_svd
+from aretusa_compress.training import distilling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def options(**changes: Any) -> CalrOptions:  # noqa: ANN401
 
 
 def divergence(checkpoint: Path, original: Path, ids: torch.Tensor) -> float:
-    objective = joint.divergence_from(load_model(original).network)
+    objective = distilling.divergence_from(load_model(original).network)
     with torch.no_grad():
         return float(objective(load_model(checkpoint).network, ids, ids)) / ids[:, 1:].numel()
 
@@ -172,7 +173,7 @@ def test_a_killed_stage_ends_with_the_same_bytes(
     run(whole, options(joint=JOINT))
     killed = context_for(tmp_path / "killed", model, data)
     left = 2 if when == "layers" else 6
-    module, name = (layers.LayerTraining, "_layer") if when == "layers" else (joint, "kl_div")
+    module, name = (layers.LayerTraining, "_layer") if when == "layers" else (distilling, "kl_div")
     real = getattr(module, name)
 
     def dies(*given: Any, **named: Any) -> Any:  # noqa: ANN401
