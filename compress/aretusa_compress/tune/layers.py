@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear
 
 from aretusa_compress.model.forms import AdaptedLinear
-
-if TYPE_CHECKING:
-    from aretusa_compress.solvers.grid import Codes
 
 
 class CodedMatrix(nn.Module):
@@ -23,10 +18,10 @@ class CodedMatrix(nn.Module):
     codes: Tensor
     stored: Tensor
 
-    def __init__(self, codes: Codes, device: torch.device) -> None:
+    def __init__(self, codes: Tensor, scales: Tensor, device: torch.device) -> None:
         super().__init__()
-        self.register_buffer("codes", codes.codes.to(device, torch.float32), persistent=False)
-        self.register_buffer("stored", codes.scales.to(device, torch.float32), persistent=False)
+        self.register_buffer("codes", codes.to(device, torch.float32), persistent=False)
+        self.register_buffer("stored", scales.to(device, torch.float32), persistent=False)
         self.change = nn.Parameter(torch.zeros_like(self.stored))
 
     def scales(self) -> Tensor:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from aretusa_compress.model.forms import ADAPTER_IN, ADAPTER_OUT, CODES, SCALES, AdaptedLinear
-from aretusa_compress.solvers.grid import Codes
 from aretusa_compress.tune.layers import CodedEmbedding, CodedLinear, CodedMatrix, TunedNorm
 from aretusa_compress.tune.options import Part
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 _NORMS: Final = ("input_layernorm", "post_attention_layernorm")
 _EMBEDDING: Final = "model.embed_tokens"
 _HEAD: Final = "lm_head"
-_WIDEST: Final = 8  # the width does not matter to what codes stand for
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +57,10 @@ def tunable(model: Model, stored: Mapping[str, Tensor]) -> Tunable:
     for name, codes in sorted(stored.items()):
         if name.endswith(CODES):
             matrix = name.removesuffix(CODES)
-            scales = stored[f"{matrix}{SCALES}"]
-            coded = Codes(codes=codes, scales=scales, bits=_WIDEST)
-            found.matrices[matrix] = CodedMatrix(coded, device)
+            found.matrices[matrix] = CodedMatrix(codes, stored[f"{matrix}{SCALES}"], device)
     for index, origin in enumerate(model.origins):
         _open_block(model.blocks[index], f"{model.anatomy.prefix}.{origin}", found)
-    if _EMBEDDING in found.matrices:
-        _open_tables(model, found)
+    _open_tables(model, found)
     model.body.norm = found.norms.setdefault("model.norm", TunedNorm(model.norm))
     return found
 
@@ -88,8 +83,9 @@ def _open_block(block: nn.Module, prefix: str, found: Tunable) -> None:
 
 
 def _open_tables(model: Model, found: Tunable) -> None:
-    """The embedding, and the head if it has codes, which may be the embedding's."""
-    model.body.embed_tokens = CodedEmbedding(found.matrices[_EMBEDDING])
+    """Embedding and head where they have codes; those of a tied head are the embedding's."""
+    if _EMBEDDING in found.matrices:
+        model.body.embed_tokens = CodedEmbedding(found.matrices[_EMBEDDING])
     is_tied = model.network.config.tie_word_embeddings
     head = found.matrices.get(_EMBEDDING if is_tied else _HEAD)
     if head is not None:

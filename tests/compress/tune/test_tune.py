@@ -104,6 +104,19 @@ def test_embedding_and_head_of_codes(tmp_path: Path, *, is_tied: bool) -> None:
     untouched(directory / "1-fit")
 
 
+def test_a_head_of_codes_learns_beside_an_embedding_of_floats(tmp_path: Path) -> None:
+    config = runnable_config(layers=2, ties_embeddings=False)
+    write_model(tmp_path, config, dtype="float32")
+    model = load_model(tmp_path)
+    stored = {"lm_head.codes": torch.ones(config.vocab_size, 64, dtype=torch.int8)}
+    stored["lm_head.scales"] = torch.full((config.vocab_size,), 0.5)
+    layers = tunable(model, stored)
+    (scales,) = layers.parameters([Part.SCALES]).values()
+    model.network(input_ids=windows(1)).logits.sum().backward()
+    assert scales.grad is not None
+    assert bool((scales.grad != 0).all())
+
+
 def test_blocks_that_share_codes_learn_together(tmp_path: Path) -> None:
     shared = {"depth": {"map": [0, 1, 2, 2, 4]}}
     directory = run(tmp_path, [shared, GPTQ, tune()])
