@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from aretusa_compress.calr.joint import Extra, put_layers, train_jointly
+from aretusa_compress.calr.joint import joint_lesson, put_layers
 from aretusa_compress.calr.sparse import SparseLinear, columns_at
 from aretusa_compress.calr.stage import joint_need
 from aretusa_compress.model import forms
@@ -20,6 +20,7 @@ from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shap
 from aretusa_compress.solvers.low_rank import truncate
 from aretusa_compress.svd.decompositions import chosen_places, layer_of
 from aretusa_compress.svd.ranks import Size
+from aretusa_compress.training.parameters import train_parameters
 
 if TYPE_CHECKING:
     from aretusa_compress.calr.options import LosparseOptions
@@ -109,7 +110,8 @@ def _train(
                 columns_at(step, steps, columns, kept[place].columns, options.settled)
             )
 
-    return train_jointly(context, model, parameters, joint, Extra(adjust, buffers))
+    lesson = replace(joint_lesson(context, joint), adjust=adjust, buffers=buffers)
+    return train_parameters(context, model, parameters, lesson)
 
 
 @torch.no_grad()

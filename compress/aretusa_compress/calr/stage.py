@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from aretusa_compress.calr.branch import Branches, CorrectedLinear, split
-from aretusa_compress.calr.joint import put_layers, train_jointly
+from aretusa_compress.calr.joint import joint_lesson, put_layers
 from aretusa_compress.calr.layers import LayerTraining
 from aretusa_compress.model.anatomy import ANATOMIES
 from aretusa_compress.model.load import load_model
@@ -21,6 +21,7 @@ from aretusa_compress.svd.choose import choose_ranks
 from aretusa_compress.svd.decompositions import layer_of
 from aretusa_compress.svd.stage import decomposed_model, described, need_for, totals
 from aretusa_compress.svd.store import code_factors, dequantised, put_factors, save_with_codes
+from aretusa_compress.training.parameters import train_parameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -163,7 +164,7 @@ def _trained_jointly(
             "Raise corrective, set joint.factors to true, or leave joint out",
         )
     put_layers(model, corrected)
-    losses = train_jointly(context, model, parameters, options)
+    losses = train_parameters(context, model, parameters, joint_lesson(context, options))
     for place, layer in corrected.items():
         layers[place] = layer.branches()
     return losses

@@ -13,17 +13,15 @@ from aretusa_compress.model.guard import CONFIG, WEIGHTS, weight_files
 from aretusa_compress.model.load import load_model
 from aretusa_compress.model.save import copy_companions
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
-from aretusa_compress.run.determinism import seed_everything
 from aretusa_compress.run.history import last_float
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
 from aretusa_compress.training.distilling import divergence_from
-from aretusa_compress.training.loop import Training, train
+from aretusa_compress.training.parameters import Lesson, train_parameters
 from aretusa_compress.tune.network import tunable
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from aretusa_compress.model.loaded import Model
     from aretusa_compress.texts.options import DataOptions
     from aretusa_compress.tune.options import TuneOptions
 
@@ -45,40 +43,15 @@ def run(context: StageContext, options: TuneOptions) -> Report:
             "the checkpoint has no branches",
             "Put tune behind eora, or let scales learn as well",
         )
-    losses = _train(context, options, (model, teacher), parameters)
+    objective = divergence_from(teacher.network)
+    lesson = Lesson(what="scales", options=options, objective=objective)
+    losses = train_parameters(context, model, parameters, lesson)
     learned = layers.learned()
     tensors = {name: _like(stored[name], learned.get(name)) for name in sorted(stored)}
     save_file(tensors, context.output / WEIGHTS, metadata={"format": "pt"})
     shutil.copyfile(context.source / CONFIG, context.output / CONFIG)
     copy_companions(context.source, context.output)
     return {"losses": losses, "parameters": sum(value.numel() for value in parameters.values())}
-
-
-def _train(
-    context: StageContext,
-    options: TuneOptions,
-    models: tuple[Model, Model],
-    parameters: dict[str, nn.Parameter],
-) -> list[float]:
-    """Change the parameters of the first model towards the second one; the loss of each update."""
-    model, teacher = models
-    model.network.requires_grad_(requires_grad=False)
-    for value in parameters.values():
-        value.requires_grad_(requires_grad=True)
-    seed_everything(context.seed)
-    training = Training(
-        network=model.network,
-        parameters=parameters,
-        examples=context.texts.examples("training", context.source),
-        options=options,
-        seed=context.seed,
-        device=context.device,
-        losses=[],
-        objective=divergence_from(teacher.network),
-        what="scales",
-    )
-    train(training, context.state, context.progress)
-    return training.losses
 
 
 def _stored(context: StageContext) -> dict[str, Tensor]:
