@@ -101,16 +101,13 @@ def _one_pass(
 
 def _try(model: Model, state: Collapsed, reference: Reference, place: int, more: int) -> bool:
     """Fold `more` blocks into the one at `place`, if the outcome stays similar enough."""
-    similarity = state.tried.get((place, more))
-    if similarity is not None and similarity <= state.threshold:
-        return False
-    blocks = _merged(state.blocks, place, more)
-    if similarity is None:
-        similarity = _similarity(model, blocks, reference)
-        state.tried[place, more] = similarity
+    if (place, more) not in state.tried:
+        blocks = _merged(state.blocks, place, more)
+        state.tried[place, more] = _similarity(model, blocks, reference)
+    similarity = state.tried[place, more]
     if similarity <= state.threshold:
         return False
-    state.blocks, state.similarity = blocks, similarity
+    state.blocks, state.similarity = _merged(state.blocks, place, more), similarity
     state.tried.clear()
     taken = [index for group in state.groups[place : place + more + 1] for index in group]
     state.groups[place : place + more + 1] = [taken]

@@ -17,8 +17,8 @@ from aretusa_compress.gptq.library import branches_with_library
 from aretusa_compress.gptq.stage import machine_of
 from aretusa_compress.model.decode import WORDS
 from aretusa_compress.model.forms import ADAPTER_IN, ADAPTER_OUT
-from aretusa_compress.model.guard import CONFIG, WEIGHTS, read_json, weight_files
-from aretusa_compress.model.load import OWN_KEY, load_model
+from aretusa_compress.model.guard import CONFIG, WEIGHTS, read_json
+from aretusa_compress.model.load import OWN_KEY, load_model, read_tensors
 from aretusa_compress.model.save import copy_companions, write_json
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
 from aretusa_compress.run.directory import RECORD
@@ -138,10 +138,8 @@ def read_peft(directory: Path) -> dict[str, Tensor]:
 def _write(context: StageContext, tensors: dict[str, Tensor]) -> None:
     """The checkpoint of the source with the branches in it."""
     config: dict[str, Any] = read_json(context.source / CONFIG)
-    stored: dict[str, Tensor] = {}
-    for path in weight_files(context.source):
-        stored |= load_file(path)
-    everything = stored | {name: tensor.contiguous() for name, tensor in tensors.items()}
+    branches = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    everything = read_tensors(context.source) | branches
     save_file(
         {name: everything[name] for name in sorted(everything)},
         context.output / WEIGHTS,

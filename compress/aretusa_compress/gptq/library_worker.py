@@ -42,9 +42,8 @@ def end_with_parent() -> None:
     """
 
     def wait() -> None:
-        os.read(
-            sys.stdin.fileno(), 1
-        )  # sys.stdin would keep a lock that the interpreter's end needs
+        # Reading sys.stdin itself would keep a lock that the interpreter's end needs.
+        os.read(sys.stdin.fileno(), 1)
         os._exit(1)
 
     Thread(target=wait, daemon=True).start()

@@ -55,7 +55,8 @@ def load_model(
     check_directory(directory)
     config = read_json(directory / CONFIG)
     own = config.get(OWN_KEY) or {}
-    tensors = _read_tensors(directory)
+    tensors = read_tensors(directory)
+    _check_finite(tensors, directory)
     if decode:
         tensors = decoded(tensors, config, directory)
     else:
@@ -104,10 +105,16 @@ def _network(directory: Path, tensors: dict[str, Tensor], dtype: torch.dtype) ->
     return network
 
 
-def _read_tensors(directory: Path) -> dict[str, Tensor]:
+def read_tensors(directory: Path) -> dict[str, Tensor]:
+    """The tensors of all its files as they are stored."""
     tensors: dict[str, Tensor] = {}
     for path in weight_files(directory):
         tensors.update(load_file(path))
+    return tensors
+
+
+def _check_finite(tensors: Mapping[str, Tensor], directory: Path) -> None:
+    """Raise ModelError E0110 for a tensor with NaN or infinity."""
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ModelError(
@@ -116,7 +123,6 @@ def _read_tensors(directory: Path) -> dict[str, Tensor]:
                 file=directory,
                 fix="Export the checkpoint again",
             )
-    return tensors
 
 
 def _refuse_quantised(config: Mapping[str, Any], tensors: dict[str, Tensor], place: Path) -> None:

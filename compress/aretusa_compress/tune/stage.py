@@ -6,11 +6,11 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from aretusa_compress.model.decode import WORDS
-from aretusa_compress.model.guard import CONFIG, WEIGHTS, weight_files
-from aretusa_compress.model.load import load_model
+from aretusa_compress.model.guard import CONFIG, WEIGHTS
+from aretusa_compress.model.load import load_model, read_tensors
 from aretusa_compress.model.save import copy_companions
 from aretusa_compress.run.context import Report, Stage, StageContext, cannot_apply
 from aretusa_compress.run.history import last_float
@@ -56,9 +56,7 @@ def run(context: StageContext, options: TuneOptions) -> Report:
 
 def _stored(context: StageContext) -> dict[str, Tensor]:
     """The tensors of the source; E0508 for GPTQModel's words."""
-    tensors: dict[str, Tensor] = {}
-    for path in weight_files(context.source):
-        tensors |= load_file(path)
+    tensors = read_tensors(context.source)
     if any(name.endswith(WORDS) for name in tensors):
         raise cannot_apply(
             "tune changes scales of whole rows",
@@ -74,13 +72,13 @@ def _like(stored: Tensor, learned: Tensor | None) -> Tensor:
 
 
 def _need(shape: Shape, options: TuneOptions, data: DataOptions, weight_bytes: int) -> Need:
-    """Both models in binary32, what a batch leaves for the way back, moments of what learns."""
+    """Both models in binary32 and the checkpoints they come from, what a batch leaves behind."""
     del weight_bytes
     tokens = options.batch * (data.training.tokens if data.training is not None else 0)
     return Need(
         {
             "libraries": LIBRARY_BYTES,
-            "weights": 3 * shape.weights * FLOAT32_BYTES,
+            "weights": 4 * shape.weights * FLOAT32_BYTES,
             "batch": shape.layers * shape.block_activation_bytes(tokens, 2 * FLOAT32_BYTES),
             "both logits": 4 * shape.logits_bytes(tokens),
         }
