@@ -181,17 +181,19 @@ check: setup lint types ## Format, lint, types and the fast tests: under a minut
 	@$(PYTEST) --quiet -m "not slow"
 
 .PHONY: test
-test: setup browser smollm2 lint types test-compress ## Everything, in QEMU too: what CI runs
-	@ARETUSA_SMOLLM2_GGUF="$(abspath $(SMOLLM2))" $(PYTEST) --durations 15
+test: setup chip-tools browser smollm2 lint types test-compress test-tasks ## Everything, in QEMU too: what CI runs
+	@ARETUSA_SMOLLM2_GGUF="$(abspath $(SMOLLM2))" $(PYTEST) --durations 15 -m "not torch"
 
+# Each environment runs the tests that it has the modules for: torch and lm_eval mark those of others.
 .PHONY: test-compress
 test-compress: $(INSTALLED_COMPRESS) ## The tests of compression, on tiny models on the CPU
-	@$(PY_COMPRESS) -m pytest --numprocesses 2 --dist worksteal tests/compress
+	@$(PY_COMPRESS) -m pytest --numprocesses 2 --dist worksteal -m "not lm_eval" \
+	    tests/compress tests/compiler/reference/test_transformers.py
 
 .PHONY: test-tasks
 test-tasks: $(INSTALLED_COMPRESS) ## The tests of tasks of lm-eval; installs it into .venv-compress (350 MB)
-	@$(PIP_COMPRESS) '.[lm-eval]'
-	@$(PY_COMPRESS) -m pytest tests/compress/evaluation/test_harness.py
+	@$(PIP_COMPRESS) --editable '.[lm-eval]'
+	@$(PY_COMPRESS) -m pytest -m lm_eval tests/compress
 
 C_FILES = $(shell find runtime tests -name '*.[ch]')
 
@@ -254,7 +256,7 @@ pins: ## Write constraints.txt anew from the newest versions that fit pyproject.
 	@build/pins/bin/python -m pip install -qq --group dev --editable .
 	@{ sed -n '/^#/p' constraints.txt; build/pins/bin/python -m pip freeze --all --exclude-editable --exclude setuptools; } > build/pins.txt
 	@mv build/pins.txt constraints.txt
-	@build/pins/bin/python -m pip install -qq --constraint constraints.txt --group test --editable '.[compress,plots]'
+	@build/pins/bin/python -m pip install -qq --constraint constraints.txt --group test --editable '.[compress,plots,lm-eval]'
 	@build/pins/bin/python -m pip install -qq --no-deps --group gptqmodel
 	@{ sed -n '/^[#-]/p' constraints-compress.txt; build/pins/bin/python -m pip freeze --all --exclude-editable --exclude setuptools | sed 's/+cpu$$//' | grep -vxFf constraints.txt; } > build/pins.txt
 	@mv build/pins.txt constraints-compress.txt

@@ -27,10 +27,10 @@ PROGRAMS: Final = {
 }
 # A program that nobody can install in one command: its tests are skipped without it, in CI too.
 VIRTUAL_PLATFORM: Final = "gvsoc"
-# Modules that a marker needs. They are no part of the core, so that a missing one skips in CI too.
+# Modules that a marker needs. `make test` runs its tests in the environment that has them.
 MODULES: Final = {
-    "torch": ("torch", "transformers"),
-    "lm_eval": ("lm_eval",),
+    "torch": ("test-compress", ("torch", "transformers")),
+    "lm_eval": ("test-tasks", ("lm_eval",)),
 }
 
 settings.register_profile("fast", max_examples=50, derandomize=True, deadline=None, print_blob=True)
@@ -92,10 +92,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     is_virtual = item.get_closest_marker(VIRTUAL_PLATFORM) is not None
     if is_virtual and shutil.which(VIRTUAL_PLATFORM) is None:
         pytest.skip("gvsoc is not on PATH; nothing but these tests needs it")
-    for marker, modules in MODULES.items():
+    for marker, (target, modules) in MODULES.items():
         absent = [name for name in modules if importlib.util.find_spec(name) is None]
         if absent and item.get_closest_marker(marker) is not None:
-            pytest.skip(f"{', '.join(absent)} is not installed; the core does without it, CI too")
+            skip_or_fail(f"{', '.join(absent)} is not installed; make {target} has it")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from required_tools import skip_or_fail
 from sources import ROOT
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def tracked() -> list[Path]:
         ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False
     )
     if listed.returncode != 0:
-        pytest.skip("this is no git checkout")
+        skip_or_fail("this is no git checkout")
     paths = [ROOT / name for name in listed.stdout.split("\0") if name]
     return [path for path in paths if path.is_file()]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,8 +40,8 @@ CONFIGS = {
 
 
 def _transformers_logits(path: Path, tokens: list[int]) -> np.ndarray:
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    torch = import_module("torch")
+    transformers = import_module("transformers")
     model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     with torch.no_grad():
         logits: np.ndarray = model(torch.tensor([tokens])).logits[0].numpy()
