@@ -13,8 +13,9 @@ from aretusa_compress.errors import UsageError
 from aretusa_compress.recipe.options import Options
 from aretusa_compress.recipe.read import parse_recipe
 from aretusa_compress.recipe.schema import Device, DType
-from aretusa_compress.svd.options import Share  # noqa: TC001 - pydantic reads it at run time
-from aretusa_compress.texts.options import DataOptions  # noqa: TC001 - the same
+from aretusa_compress.svd.options import Method as Truncation
+from aretusa_compress.svd.options import Share
+from aretusa_compress.texts.options import DataOptions  # noqa: TC001 - pydantic reads it at run time
 
 if TYPE_CHECKING:
     from aretusa_compress.calr.methods import Counts
@@ -39,8 +40,8 @@ class Comparison(Options):
     """Methods at the shares `fewer` of all parameters of the model that are to go.
 
     `matrices` are those that are factored. Every method that learns gets the updates of `joint`;
-    those that remove blocks learn through adapters, unless `recover_depth` is false. `ablations`
-    are further rows by name.
+    those that remove blocks learn through adapters, unless `recover_depth` is false. CALR begins
+    with a `truncation`. `ablations` are further rows by name.
     """
 
     model: Annotated[str, Field(min_length=1)]
@@ -50,6 +51,7 @@ class Comparison(Options):
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = tuple(Method)
     ablations: dict[RowName, Ablation] = Field(default_factory=dict)
     matrices: tuple[str, ...] = ("*",)
+    truncation: Truncation = Truncation.WHITENED
     corrective: Annotated[int, Field(ge=0)] = 16
     layer: LayerOptions = LayerOptions()
     joint: JointOptions = JointOptions(steps=60)
@@ -108,6 +110,7 @@ def recipe_for(comparison: Comparison, run: Run, counts: Counts) -> Recipe:
             fix="Lower fewer, or choose more matrices",
         )
     training = Training(
+        truncation=comparison.truncation,
         corrective=comparison.corrective,
         layer=comparison.layer,
         joint=comparison.joint,

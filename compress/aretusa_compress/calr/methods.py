@@ -10,6 +10,7 @@ from aretusa_compress.training.options import UpdateOptions
 
 if TYPE_CHECKING:
     from aretusa_compress.calr.options import JointOptions, LayerOptions
+    from aretusa_compress.svd.options import Method as Truncation
 
 
 class Method(StrEnum):
@@ -18,6 +19,7 @@ class Method(StrEnum):
     CALR = "calr"
     SVD = "svd"
     WHITENED = "svd-whitened"
+    KFAC = "svd-kfac"
     LOSPARSE = "losparse"
     SHORTGPT = "shortgpt"
     LACO = "laco"
@@ -45,6 +47,7 @@ class Counts:
 class Training:
     """The same for all methods that learn; methods that remove blocks learn through adapters."""
 
+    truncation: Truncation
     corrective: int
     layer: LayerOptions
     joint: JointOptions
@@ -75,6 +78,7 @@ def stages_for(
     match method:
         case Method.CALR:
             learning = {
+                "method": training.truncation.value,
                 "corrective": training.corrective,
                 "layer": training.layer.model_dump(mode="json"),
                 "joint": joint,
@@ -83,7 +87,9 @@ def stages_for(
         case Method.SVD:
             return [{"svd": budget | {"method": "plain", "weigh": "relative"} | more}]
         case Method.WHITENED:
-            return [{"svd": budget | more}]
+            return [{"svd": budget | {"method": "whitened"} | more}]
+        case Method.KFAC:
+            return [{"svd": budget | {"method": "kfac"} | more}]
         case Method.LOSPARSE:
             keep = {"matrices": amount.matrices, "keep": kept}
             return [{"losparse": keep | {"joint": joint | {"factors": False}} | more}]

@@ -18,7 +18,7 @@ from aretusa_compress.recipe.matrices import READERS
 from aretusa_compress.solvers.gptq import GptqOptions, NotPositiveDefiniteError, quantise
 from aretusa_compress.solvers.grid import Codes, round_to_grid, weighted_scales
 from aretusa_compress.solvers.moments import Moments
-from aretusa_compress.svd.decompositions import decomposed, rounded
+from aretusa_compress.svd.decompositions import Seen, decomposed, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +176,7 @@ class Bank:
 
 def _factored(matrix: Matrix, weight: Tensor, moment: Tensor, form: Form) -> dict[str, Tensor]:
     rank = form.rank(matrix.rows, matrix.depth)
-    parts = decomposed(weight.double(), moment, form.bits)
+    parts = decomposed(weight.double(), Seen(moment, None), form.bits)
     inner = Codes(codes=parts["codes"][:rank], scales=parts["scales"][:rank], bits=form.bits)
     outer = rounded(parts["outer"][:, :rank], parts["values"][:rank], form.bits)
     return _tensors(f"{matrix.name}/in", inner) | _tensors(f"{matrix.name}/out", outer)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from aretusa_compress.svd.choose import output_gradients
 from aretusa_compress.svd.decompositions import Place
+from aretusa_compress.svd.gradients import output_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

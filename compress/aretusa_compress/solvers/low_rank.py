@@ -39,7 +39,7 @@ class Decomposition:
 
 def decompose(matrix: Tensor) -> Decomposition:
     """Singular values and vectors of matrix [rows, depth]."""
-    return _decomposed(matrix.to(torch.float64), None)
+    return _decomposed(matrix.to(torch.float64), None, None)
 
 
 def decompose_for_inputs(matrix: Tensor, second_moment: Tensor) -> Decomposition:
@@ -50,7 +50,21 @@ def decompose_for_inputs(matrix: Tensor, second_moment: Tensor) -> Decomposition
     is EoRA (arXiv 2410.21271); used on the weight itself it is whitened SVD (SVD-LLM, arXiv
     2403.07378). Directions without power are kept at the level of rounding noise.
     """
-    return _decomposed(matrix.to(torch.float64), _root(second_moment.to(torch.float64)))
+    return _decomposed(matrix.to(torch.float64), _root(second_moment.to(torch.float64)), None)
+
+
+def decompose_for_loss(
+    matrix: Tensor, second_moment: Tensor, gradient_moment: Tensor
+) -> Decomposition:
+    """Components ordered by what the loss gains without them, to second order.
+
+    With E[g g^T] = M M^T of the loss's gradients at the outputs, and H = L L^T as above, the change
+    of the loss is half the squared Frobenius norm of M^T (matrix - product) L if inputs and
+    gradients do not depend on each other (K-FAC, arXiv 1503.05671; for truncation GFWSVD, arXiv
+    2505.17974).
+    """
+    moment, gradients = second_moment.to(torch.float64), gradient_moment.to(torch.float64)
+    return _decomposed(matrix.to(torch.float64), _root(moment), _root(gradients))
 
 
 def _root(moment: Tensor) -> Tensor:
@@ -78,23 +92,27 @@ def truncate_for_inputs(matrix: Tensor, second_moment: Tensor, rank: int) -> Fac
     return decompose_for_inputs(matrix, second_moment).truncated(rank)
 
 
-def _decomposed(matrix: Tensor, root: Tensor | None) -> Decomposition:
-    """Components of matrix @ root, with root (lower triangular) taken back.
+def _decomposed(matrix: Tensor, root: Tensor | None, beside: Tensor | None) -> Decomposition:
+    """Components of beside^T @ matrix @ root, with the roots (lower triangular) taken back.
 
-    They come from the eigenvectors of the smaller product of matrix @ root with itself, at a tenth
-    of the time of a singular value decomposition. Values are exact to 1e-8 of the largest one: no
-    more would be left of them in factors of binary32.
+    They come from the eigenvectors of the smaller product of that with itself, at a tenth of the
+    time of a singular value decomposition. Values are exact to 1e-8 of the largest one: no more
+    would be left of them in factors of binary32.
     """
     rows, depth = matrix.shape
-    seen = matrix if root is None else matrix @ root
+    heard = matrix if beside is None else beside.T @ matrix
+    seen = heard if root is None else heard @ root
     if rows <= depth:
         values, left = _roots(seen @ seen.T)
         share = values.sqrt()
-        outer, inner = left * share, (left / share).T @ matrix
+        outer, inner = left * share, (left / share).T @ heard
+        if beside is not None:
+            outer = torch.linalg.solve_triangular(beside.T, outer, upper=True)
     else:
         values, right = _roots(seen.T @ seen)
         share = values.sqrt()
-        outer, inner = seen @ (right / share), (right * share).T
+        outer, inner = right / share, (right * share).T
+        outer = matrix @ (outer if root is None else root @ outer)
         if root is not None:
             inner = torch.linalg.solve_triangular(root, inner, upper=False, left=False)
     factors = Factors(inner=inner.to(torch.float32), outer=outer.to(torch.float32))

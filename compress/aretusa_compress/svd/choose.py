@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-
-from aretusa_compress.model.blocks import enter, next_token_nats, run_blocks, windows_on
-from aretusa_compress.model.finite import check_loss
 from aretusa_compress.run.context import cannot_apply
-from aretusa_compress.svd.options import Weigh
+from aretusa_compress.svd.options import Method, Weigh
 from aretusa_compress.svd.patterns import last_match, without_effect
 from aretusa_compress.svd.ranks import (
     Candidate,
@@ -23,11 +19,7 @@ from aretusa_compress.svd.ranks import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from torch import Tensor, nn
-
-    from aretusa_compress.model.loaded import Model
-    from aretusa_compress.run.progress import Progress
-    from aretusa_compress.svd.decompositions import Parts, Place
+    from aretusa_compress.svd.decompositions import Parts
     from aretusa_compress.svd.options import Ranks
     from aretusa_compress.svd.ranks import Size
 
@@ -42,9 +34,9 @@ def choose_ranks(
     """The rank of each matrix by its short name; None: it stays as it is.
 
     `gradients` are the mean squares of the loss's gradient at the outputs of each matrix, for a
-    budget that is weighed by the loss; matrices of `stay` stay, at the cost of the others' budget.
-    Raises UsageError E0508 for a budget or names that do not
-    suit the model.
+    budget that is weighed by the loss where the components are not; matrices of `stay` stay, at the
+    cost of the others' budget. Raises UsageError E0508 for a budget or names that do not suit the
+    model.
     """
     slips = without_effect(options.ranks, parts)
     if slips:
@@ -86,7 +78,7 @@ def _by_budget(
     total = sum(size.parameters for size in sizes.values())
     left = int(options.budget * total) - spent
     candidates = {
-        name: Candidate(sizes[name], _gains(options.weigh, name, one, gradients))
+        name: Candidate(sizes[name], _gains(options, name, one, gradients))
         for name, one in rest.items()
     }
     least = least_parameters(candidates, options.multiple)
@@ -104,66 +96,19 @@ def _parameters(size: Size, rank: int | None) -> int:
     return size.parameters if rank is None else size.factored(rank)
 
 
-def _gains(weigh: Weigh, name: str, one: Parts, gradients: dict[str, float] | None) -> list[float]:
+def _gains(
+    options: Ranks, name: str, one: Parts, gradients: dict[str, float] | None
+) -> list[float]:
     """What each component takes off the error of the outputs, as it counts."""
     squares = one.values.double().square()
-    match weigh:
+    match options.weigh:
         case Weigh.OUTPUT:
             factor = 1.0
         case Weigh.RELATIVE:
             factor = 1.0 / float(squares.sum().clamp_min(1e-300))
+        case Weigh.LOSS if options.method is Method.KFAC:
+            factor = 1.0  # the values are those of the loss already
         case Weigh.LOSS:
             assert gradients is not None, "the caller measures them for this weighing"
             factor = gradients[name]
     return (squares * factor).tolist()  # type: ignore[no-any-return]
-
-
-def output_gradients(
-    model: Model, places: list[Place], windows: Tensor, progress: Progress
-) -> dict[str, float]:
-    """Mean square of the loss's gradient at each output of each matrix, by its short name.
-
-    An error e of the outputs changes the loss by (g e)^2 / 2 in the mean, if the model is at home
-    with the text (Fisher's approximation of the second derivative); for an error without direction
-    that is the mean square of g times the square of e.
-    """
-    found = {place.short: _MeanSquare() for place in places}
-    model.network.requires_grad_(requires_grad=False)
-    handles = [
-        block.get_submodule(place.matrix).register_forward_hook(found[place.short].watch)
-        for place in places
-        for block, stored in zip(model.blocks, model.layer_map, strict=True)
-        if stored == place.block
-    ]
-    every = windows_on(model, windows)
-    progress.start("gradients of the loss", len(every))
-    try:
-        for step, ids in enumerate(every):
-            with torch.no_grad():
-                entry = enter(model, ids)
-            hidden = entry.hidden.detach().requires_grad_()
-            states = run_blocks(model.blocks, hidden, entry.arguments)
-            loss = next_token_nats(model, states, ids)
-            check_loss(float(loss.detach()), model, ids, f"the gradient of window {step}")
-            loss.backward()
-            progress.advance()
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {name: one.total / max(one.count, 1) for name, one in found.items()}
-
-
-@dataclass(slots=True)
-class _MeanSquare:
-    """Of the gradients at a layer's outputs."""
-
-    total: float = 0.0
-    count: int = 0
-
-    def watch(self, _layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        """Look at the gradient when it comes back."""
-        output.register_hook(self._add)
-
-    def _add(self, gradient: Tensor) -> None:
-        self.total += float(gradient.double().square().sum())
-        self.count += gradient.numel()

@@ -14,8 +14,14 @@ from aretusa_compress.model.layer_inputs import after_block, watched
 from aretusa_compress.run.context import cannot_apply
 from aretusa_compress.solvers.gptq import GptqOptions, NotPositiveDefiniteError, quantise
 from aretusa_compress.solvers.grid import Codes, round_to_grid, weighted_scales
-from aretusa_compress.solvers.low_rank import Factors, decompose, decompose_for_inputs
+from aretusa_compress.solvers.low_rank import (
+    Factors,
+    decompose,
+    decompose_for_inputs,
+    decompose_for_loss,
+)
 from aretusa_compress.solvers.moments import Moments
+from aretusa_compress.svd.gradients import output_moments
 from aretusa_compress.svd.options import Method
 from aretusa_compress.svd.patterns import matches_any, without_effect
 from aretusa_compress.svd.ranks import Size
@@ -35,7 +41,7 @@ class Parts:
 
     inner: Tensor  # float32 [components, depth]
     outer: Tensor  # float32 [rows, components]
-    values: Tensor  # float64: all singular values as the inputs see them
+    values: Tensor  # float64: all singular values as inputs, or inputs and loss, see them
     weights: Tensor  # float64: all singular values of the matrix itself
     codes: Codes | None  # of `inner`, row by row
 
@@ -129,6 +135,8 @@ class Decomposer:
         """Components of every place by its short name."""
         found: dict[str, Parts] = {}
         blocks = sorted({place.block for place in self.places})
+        if self.method is Method.KFAC:
+            self._keep_gradients()
         self.progress.start("decomposing matrices", len(blocks))
         for block, moments in self._unfinished(blocks):
             self._decompose(block, moments)
@@ -181,13 +189,29 @@ class Decomposer:
             after_block(block, hidden, arguments)
         return {name: found[first].mean for name, first in readers.items()}
 
+    def _keep_gradients(self) -> None:
+        """Second moments of gradients at the outputs of all matrices, from one pass."""
+        blocks = sorted({place.block for place in self.places})
+        if self.state.read_json("gradients-of-blocks") == blocks:
+            return
+        assert self.windows is not None, "the runner asks for calibration text before the work"
+        found = output_moments(self.model, self.places, self.windows, self.progress)
+        for block in blocks:
+            own = {p.matrix: found.pop(p.short) for p in self.places if p.block == block}
+            self.state.write_tensors(f"gradients-{block}", own)
+        self.state.write_json("gradients-of-blocks", blocks)
+
     def _decompose(self, block: int, moments: dict[str, Tensor]) -> None:
         tensors: dict[str, Tensor] = {}
+        gradients = {}
+        if self.method is Method.KFAC:
+            gradients = self.state.read_tensors(f"gradients-{block}") or {}
         for place in self.places:
             if place.block != block:
                 continue
             weight = layer_of(self.model, place).weight.detach().to("cpu", torch.float64)
-            found = decomposed(weight, moments.get(place.matrix), self.bits)
+            seen = Seen(moments.get(place.matrix), gradients.get(place.matrix))
+            found = decomposed(weight, seen, self.bits)
             tensors |= {f"{place.matrix}/{part}": value for part, value in found.items()}
         self.state.write_tensors(f"block-{block}", tensors)
 
@@ -212,14 +236,26 @@ class Decomposer:
         return found
 
 
-def decomposed(weight: Tensor, moment: Tensor | None, bits: int | None) -> dict[str, Tensor]:
-    """Tensors of the parts of a matrix [rows, depth]; `moment` is E[x x^T] of its inputs."""
-    whole = decompose(weight) if moment is None else decompose_for_inputs(weight, moment)
-    plain = whole.values.clone() if moment is None else decompose(weight).values
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a matrix beside its weights; gradients only where inputs are known."""
+
+    inputs: Tensor | None  # E[x x^T] of its inputs, float64 [depth, depth]
+    gradients: Tensor | None  # E[g g^T] of the loss's gradients at its outputs [rows, rows]
+
+
+def decomposed(weight: Tensor, seen: Seen, bits: int | None) -> dict[str, Tensor]:
+    """Tensors of the parts of a matrix [rows, depth]."""
+    whole = plain = decompose(weight)
+    if seen.inputs is not None and seen.gradients is not None:
+        whole = decompose_for_loss(weight, seen.inputs, seen.gradients)
+    elif seen.inputs is not None:
+        whole = decompose_for_inputs(weight, seen.inputs)
     kept = whole.truncated(max(1, Size(*weight.shape).largest_rank))
-    parts = {"inner": kept.inner, "outer": kept.outer, "values": whole.values, "weights": plain}
+    values = {"values": whole.values, "weights": plain.values.clone()}
+    parts = {"inner": kept.inner, "outer": kept.outer, **values}
     if bits is not None:
-        codes = inner_codes(kept.inner, moment, bits)
+        codes = inner_codes(kept.inner, seen.inputs, bits)
         parts |= {"codes": codes.codes.contiguous(), "scales": codes.scales.contiguous()}
     return parts
 

@@ -15,10 +15,11 @@ Bits = Annotated[int, Field(ge=2, le=8)]
 
 
 class Method(StrEnum):
-    """What a truncation keeps: the largest weights, or the largest outputs."""
+    """What a truncation keeps: the largest weights, the largest outputs, what moves the loss."""
 
     PLAIN = "plain"
     WHITENED = "whitened"
+    KFAC = "kfac"
 
 
 class Weigh(StrEnum):
@@ -67,13 +68,14 @@ class Ranks(Selection):
 
     @property
     def needs_gradients(self) -> bool:
-        """Whether the loss's gradient is looked at."""
-        return self.budget is not None and self.weigh is Weigh.LOSS
+        """Whether a budget asks how large the loss's gradient is at each matrix."""
+        is_weighed = self.budget is not None and self.weigh is Weigh.LOSS
+        return is_weighed and self.method is not Method.KFAC
 
     @property
     def needs_calibration(self) -> bool:
-        """Whether the inputs of the matrices are looked at."""
-        return self.method is Method.WHITENED or self.needs_gradients
+        """Whether texts run through the model."""
+        return self.method is not Method.PLAIN or self.needs_gradients
 
 
 class SvdOptions(Ranks):

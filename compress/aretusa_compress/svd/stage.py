@@ -12,8 +12,10 @@ from aretusa_compress.run.context import Report, Stage, StageContext
 from aretusa_compress.run.fingerprint import file_digests, fingerprint, library_versions
 from aretusa_compress.run.memory import FLOAT32_BYTES, LIBRARY_BYTES, Need, Shape
 from aretusa_compress.run.state import StageState
-from aretusa_compress.svd.choose import choose_ranks, output_gradients
+from aretusa_compress.svd.choose import choose_ranks
 from aretusa_compress.svd.decompositions import Decomposer, chosen_places
+from aretusa_compress.svd.gradients import output_gradients
+from aretusa_compress.svd.options import Method
 from aretusa_compress.svd.spectra import ENERGIES, effective_rank, lost_share, rank_for_energy
 from aretusa_compress.svd.store import put_factors, save_with_codes, truncated
 
@@ -115,7 +117,7 @@ def described(parts: dict[str, Parts], ranks: dict[str, int | None]) -> dict[str
     """Of each matrix: rank (none: it stays), share of the outputs' energy that is lost, spectrum.
 
     `effective_rank` is that of the weights, `needed` how many components hold a share of the energy
-    of the outputs (of the weights, if the decomposition is plain).
+    of the outputs: as the loss weighs it if the method is kfac, of the weights if it is plain.
     """
     return {
         name: {
@@ -152,8 +154,12 @@ def need_for(shape: Shape, options: Ranks, data: DataOptions, weight_bytes: int)
     }
     if options.needs_calibration and data.calibration is not None:
         tokens, samples = data.calibration.tokens, data.calibration.samples or 1
-        kept = shape.layers if options.needs_gradients else 2
+        is_kfac = options.method is Method.KFAC
+        kept = shape.layers if is_kfac or options.needs_gradients else 2
         parts["moments"] = 4 * max(shape.ffn, shape.hidden) ** 2 * _FLOAT64_BYTES
+        if is_kfac:  # of the outputs of all matrices at once
+            squares = 2 * shape.ffn**2 + 5 * shape.hidden**2
+            parts["gradients"] = shape.layers * squares * FLOAT32_BYTES
         parts["stream"] = 2 * samples * tokens * shape.hidden * weight_bytes
         parts["activations"] = kept * shape.block_activation_bytes(tokens, weight_bytes)
         parts["logits"] = 2 * shape.logits_bytes(tokens)

@@ -32,16 +32,16 @@ def truncated(parts: Parts, rank: int, options: SvdOptions) -> tuple[Factors, Pa
     """Factors of a matrix, and their codes where the options ask for some."""
     if options.bits is None:
         return parts.truncated(rank), None
-    is_whitened = options.method is Method.WHITENED
-    pair = _code_parts(parts, rank, options.bits, is_whitened=is_whitened)
+    knows_inputs = options.method is not Method.PLAIN
+    pair = _code_parts(parts, rank, options.bits, knows_inputs=knows_inputs)
     return dequantised(pair), pair
 
 
-def _code_parts(parts: Parts, rank: int, bits: int, *, is_whitened: bool) -> PairOfCodes:
-    """Codes of both factors. Whitened, the middle values are uncorrelated, of variance `values`."""
+def _code_parts(parts: Parts, rank: int, bits: int, *, knows_inputs: bool) -> PairOfCodes:
+    """Codes of both factors. Where inputs are known, middle values have the variances `values`."""
     assert parts.codes is not None, "the decomposer was asked for codes"
     inner = Codes(codes=parts.codes.codes[:rank], scales=parts.codes.scales[:rank], bits=bits)
-    importance = parts.values[:rank] if is_whitened else torch.ones(rank)
+    importance = parts.values[:rank] if knows_inputs else torch.ones(rank)
     return inner, rounded(parts.outer[:, :rank], importance, bits)
 
 

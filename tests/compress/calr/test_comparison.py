@@ -93,10 +93,11 @@ def test_every_method_makes_a_model_of_the_asked_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ablations = {
-        "calr-no-branch": {"options": {"corrective": 0, "joint": None}},
+        "no-branch": {"options": {"corrective": 0, "joint": None}},
+        "no-branch-whitened": {"options": {"method": "whitened", "corrective": 0, "joint": None}},
         "svd-two": {"method": "svd", "matrices": ["up_proj", "down_proj"]},
     }
-    asked = document(tmp_path, ablations=ablations, seeds=[0])
+    asked = document(tmp_path, ablations=ablations, seeds=[0], truncation="kfac")
     (tmp_path / "comparison.yaml").write_text(yaml.safe_dump(asked))
     arguments = ["comparison", str(tmp_path / "comparison.yaml"), "-o", str(tmp_path / "out")]
     monkeypatch.setattr(sys, "argv", [*arguments, "--quiet"])
@@ -104,15 +105,17 @@ def test_every_method_makes_a_model_of_the_asked_size(
     table = capsys.readouterr().out
     found = json.loads((tmp_path / "out" / "comparison.json").read_text())
     rows = {row["row"]: row for row in found["rows"]}
-    assert len(rows) == 8
+    assert len(rows) == 10
     for name, row in rows.items():
         slack = 0.12 if name in {"shortgpt", "laco"} else 0.01  # blocks go as a whole
         assert abs(row["gone"] - 0.3) < slack, name
         assert f"| {name} |" in table
     assert rows["calr"]["against_calr"] is None
     assert rows["svd"]["against_calr"]["windows"] == 5
-    without = rows["calr-no-branch"]["texts"]["held"]["perplexity"]
-    assert without == pytest.approx(rows["svd-whitened"]["texts"]["held"]["perplexity"], rel=1e-6)
+    for truncation, alone in (("svd-kfac", "no-branch"), ("svd-whitened", "no-branch-whitened")):
+        without = rows[alone]["texts"]["held"]["perplexity"]
+        assert without == pytest.approx(rows[truncation]["texts"]["held"]["perplexity"], rel=1e-6)
+    assert rows["svd-kfac"]["texts"] != rows["svd-whitened"]["texts"]
     assert rows["svd-two"]["texts"] != rows["svd"]["texts"]
     picture = (tmp_path / "out" / "comparison.png").read_bytes()
     assert picture.startswith(b"\x89PNG")

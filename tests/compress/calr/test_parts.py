@@ -13,7 +13,7 @@ from aretusa_compress.calr.losparse import amounts
 from aretusa_compress.calr.options import Start
 from aretusa_compress.calr.sparse import SparseLinear, columns_at
 from aretusa_compress.solvers.low_rank import truncate
-from aretusa_compress.svd.decompositions import Parts, decomposed
+from aretusa_compress.svd.decompositions import Parts, Seen, decomposed
 from aretusa_compress.svd.ranks import Size
 
 ROUNDING = 1e-5  # of sums of 48 products of about one in binary32
@@ -25,7 +25,7 @@ def a_linear() -> nn.Linear:
 
 
 def parts_of(linear: nn.Linear) -> Parts:
-    return Parts(**decomposed(linear.weight.detach().double(), None, None), codes=None)
+    return Parts(**decomposed(linear.weight.detach().double(), Seen(None, None), None), codes=None)
 
 
 @pytest.mark.parametrize("start", list(Start))

@@ -10,6 +10,7 @@ from aretusa_compress.solvers.gptq import GptqOptions, output_error, quantise
 from aretusa_compress.solvers.low_rank import (
     decompose,
     decompose_for_inputs,
+    decompose_for_loss,
     truncate,
     truncate_for_inputs,
 )
@@ -51,10 +52,39 @@ def test_the_product_for_inputs_has_the_least_error_of_outputs(rank: int) -> Non
     assert error < float(output_error(weight, plain, moment).sum())
 
 
+@pytest.mark.parametrize("shape", [(20, 31), (31, 20)])
+@pytest.mark.parametrize("rank", [1, 4, 19])
+def test_the_product_for_the_loss_changes_it_least(shape: tuple[int, int], rank: int) -> None:
+    weight, moment = a_layer(*shape)
+    gradients = a_layer(5, shape[0])[1]
+
+    def change(product: torch.Tensor) -> float:
+        off = weight - product.to(torch.float64)
+        return float((off.T @ gradients @ off @ moment).trace())
+
+    def root(matrix: torch.Tensor) -> np.ndarray:
+        powers, axes = np.linalg.eigh(matrix.numpy())
+        found: np.ndarray = axes * np.sqrt(np.maximum(powers, 0)) @ axes.T
+        return found
+
+    whole = decompose_for_loss(weight, moment, gradients)
+    product = whole.truncated(rank).expand()
+    left_out = np.linalg.svd(root(gradients) @ weight.numpy() @ root(moment), compute_uv=False)[
+        rank:
+    ]
+    noise = 1e-6 * change(torch.zeros_like(product))  # of factors in binary32
+    assert change(product) == pytest.approx(float(np.sum(left_out**2)), rel=1e-4, abs=noise)
+    assert np.allclose(
+        whole.values[rank:].numpy(), left_out, rtol=1e-4, atol=1e-7 * float(whole.values[0])
+    )
+    assert change(product) < change(truncate_for_inputs(weight, moment, rank).expand())
+
+
 @pytest.mark.parametrize("shape", [(6, 9), (9, 6)])
 def test_full_rank_loses_nothing(shape: tuple[int, int]) -> None:
     weight, moment = a_layer(*shape)
-    for factors in (truncate(weight, 6), truncate_for_inputs(weight, moment, 6)):
+    whole = decompose_for_loss(weight, moment, a_layer(5, shape[0])[1]).factors
+    for factors in (truncate(weight, 6), truncate_for_inputs(weight, moment, 6), whole):
         assert torch.allclose(factors.expand().to(torch.float64), weight, atol=1e-4)
 
 

@@ -72,19 +72,20 @@ def test_the_plain_product_stands_in_the_files(tmp_path: Path, model: Path) -> N
     assert report["parameters_after"] == 2 * Size(16, 32).factored(5)
 
 
+@pytest.mark.parametrize("method", ["whitened", "kfac"])
 def test_runs_that_share_components_make_the_same_files(
-    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     context = context_for(tmp_path, model, data=texts(tmp_path))
-    alone = run(context, SvdOptions(budget=0.5))
+    alone = run(context, SvdOptions(budget=0.5, method=method))
     expected = (context.output / "model.safetensors").read_bytes()
     sharing = replace(context, shared=tmp_path / "shared")
-    run(sharing, SvdOptions(budget=0.6))
+    run(sharing, SvdOptions(budget=0.6, method=method))
     monkeypatch.setattr(Decomposer, "_decompose", None)  # all components are there
-    assert run(sharing, SvdOptions(budget=0.5)) == alone
+    assert run(sharing, SvdOptions(budget=0.5, method=method)) == alone
     assert (context.output / "model.safetensors").read_bytes() == expected
     with pytest.raises(TypeError, match="not callable"):  # other components are not these
-        run(sharing, SvdOptions(budget=0.5, matrices=("mlp.*",)))
+        run(sharing, SvdOptions(budget=0.5, method=method, matrices=("mlp.*",)))
 
 
 def test_the_largest_ranks_that_save_change_the_logits_little(tmp_path: Path, model: Path) -> None:
@@ -135,7 +136,45 @@ def _inputs(model: Model, windows: torch.Tensor) -> torch.Tensor:
     return seen[0]
 
 
-@pytest.mark.parametrize("method", ["plain", "whitened"])
+def test_kfac_loses_what_the_gradients_of_the_loss_say(tmp_path: Path, model: Path) -> None:
+    context = context_for(tmp_path, model, texts(tmp_path))
+    windows = context.texts.windows("calibration", model)
+    report = run(context, SvdOptions(rank=8, method="kfac", matrices=("0.mlp.up_proj",)))
+    exact, changed = load_model(model), load_model(context.output)
+    inputs = _inputs(exact, windows).flatten(0, 1).double()
+    outputs: list[torch.Tensor] = []
+    layer = exact.blocks[0].mlp.up_proj
+    layer.register_forward_hook(lambda _layer, _given, found: outputs.append(found))
+    gradients = []
+    for window in windows:
+        loss = exact.network(input_ids=window[None], labels=window[None]).loss
+        gradients.append(torch.autograd.grad(loss, outputs[-1])[0].flatten(0, 1).double())
+    gradient = torch.cat(gradients)
+
+    def change(matrix: torch.Tensor) -> float:
+        moment = inputs.T @ inputs / len(inputs)
+        return float((matrix.T @ (gradient.T @ gradient) @ matrix @ moment).trace())
+
+    with torch.no_grad():
+        basis = torch.eye(layer.in_features)
+        product = changed.blocks[0].mlp.up_proj(basis).T.double()
+        weight = layer.weight.double()
+    lost = report["matrices"]["0.mlp.up_proj"]["lost"]
+    assert lost == pytest.approx(change(weight - product) / change(weight), rel=1e-3)
+
+
+def test_a_budget_for_kfac_spends_on_what_moves_the_loss(tmp_path: Path, model: Path) -> None:
+    data = texts(tmp_path)
+    context = context_for(tmp_path, model, data)
+    report = run(context, SvdOptions(budget=0.5, method="kfac"))
+    assert report["parameters_after"] <= 0.5 * report["parameters_before"]
+    again = context_for(tmp_path / "again", model, data)
+    assert run(again, SvdOptions(budget=0.5, method="kfac", weigh="output")) == report
+    other = context_for(tmp_path / "other", model, data)
+    assert run(other, SvdOptions(budget=0.5, method="whitened")) != report
+
+
+@pytest.mark.parametrize("method", ["plain", "whitened", "kfac"])
 @pytest.mark.parametrize("bits", [4, 8])
 def test_codes_stand_for_nearly_the_same_factors(
     tmp_path: Path, model: Path, method: str, bits: int
