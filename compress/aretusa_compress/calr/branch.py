@@ -60,7 +60,11 @@ def split(
 
 
 class CorrectedLinear(nn.Module):
-    """y = (x A^T) B^T + (x C^T) D^T + bias, with A, C inner and B, D outer factors."""
+    """y = (x A^T) B^T + (x C^T) D^T + bias, with A, C inner and B, D outer factors.
+
+    While it learns, both factors of a component are about equally long: Adam moves all values by
+    about the same, and factors of a truncation may differ in length by orders of magnitude.
+    """
 
     def __init__(self, original: nn.Linear, branches: Branches) -> None:
         super().__init__()
@@ -70,12 +74,17 @@ class CorrectedLinear(nn.Module):
         def parameter(value: Tensor) -> nn.Parameter:
             return nn.Parameter(value.to(device, torch.float32).clone(), requires_grad=False)
 
-        self.main_in = parameter(branches.main.inner)
-        self.main_out = parameter(branches.main.outer)
+        self._stretches = {"main": _stretch(branches.main)}
+        main = _stretched(branches.main, self._stretches["main"])
+        self.main_in, self.main_out = parameter(main.inner), parameter(main.outer)
         self.has_branch = branches.corrective is not None
         if branches.corrective is not None:
-            self.corrective_in = parameter(branches.corrective.inner)
-            self.corrective_out = parameter(branches.corrective.outer)
+            self._stretches["corrective"] = _stretch(branches.corrective)
+            beside = _stretched(branches.corrective, self._stretches["corrective"])
+            self.corrective_in, self.corrective_out = (
+                parameter(beside.inner),
+                parameter(beside.outer),
+            )
         self.bias = original.bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,16 +95,18 @@ class CorrectedLinear(nn.Module):
         return y + linear(linear(x, self.corrective_in), self.corrective_out)
 
     def branches(self) -> Branches:
-        """The factors as they are, on the CPU."""
+        """The factors on the CPU, divided between inner and outer as those given."""
 
-        def value(one: Tensor) -> Tensor:
-            return one.detach().to("cpu", torch.float32).clone()
+        def factors(name: str) -> Factors:
+            inner, outer = getattr(self, f"{name}_in"), getattr(self, f"{name}_out")
+            found = Factors(
+                inner=inner.detach().to("cpu", torch.float32),
+                outer=outer.detach().to("cpu", torch.float32),
+            )
+            return _stretched(found, 1 / self._stretches[name])
 
-        main = Factors(inner=value(self.main_in), outer=value(self.main_out))
-        if not self.has_branch:
-            return Branches(main=main, corrective=None)
-        beside = Factors(inner=value(self.corrective_in), outer=value(self.corrective_out))
-        return Branches(main=main, corrective=beside)
+        corrective = factors("corrective") if self.has_branch else None
+        return Branches(main=factors("main"), corrective=corrective)
 
     def trained(self, *, factors: bool) -> dict[str, nn.Parameter]:
         """The parameters that training changes: those of the branch, or all."""
@@ -103,3 +114,20 @@ class CorrectedLinear(nn.Module):
         if factors:
             names += ["main_in", "main_out"]
         return {name: getattr(self, name) for name in names}
+
+
+def _stretch(factors: Factors) -> Tensor:
+    """For each component, by what the inner factor is to be multiplied to be as long as the outer.
+
+    The nearest power of two, so that the way there and back changes no bit; 1 where either is
+    nothing. [rank]
+    """
+    inner, outer = factors.inner.norm(dim=1), factors.outer.norm(dim=0)
+    is_there = (inner > 0) & (outer > 0)
+    halves = torch.where(is_there, (outer / inner).log2() / 2, torch.zeros_like(inner))
+    return halves.round().exp2()
+
+
+def _stretched(factors: Factors, stretch: Tensor) -> Factors:
+    """The same product with component i divided by stretch[i] outside, multiplied inside."""
+    return Factors(inner=factors.inner * stretch[:, None], outer=factors.outer / stretch)

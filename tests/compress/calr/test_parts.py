@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from aretusa_compress.calr.branch import CorrectedLinear, split
+from aretusa_compress.calr.branch import Branches, CorrectedLinear, split
 from aretusa_compress.calr.losparse import amounts
 from aretusa_compress.calr.options import Start
 from aretusa_compress.calr.sparse import SparseLinear, columns_at
-from aretusa_compress.solvers.low_rank import truncate
+from aretusa_compress.solvers.low_rank import Factors, truncate
 from aretusa_compress.svd.decompositions import Parts, Seen, decomposed
 from aretusa_compress.svd.ranks import Size
 
@@ -43,6 +43,29 @@ def test_the_joined_layer_computes_what_both_branches_compute(
     x = torch.randn(7, 48)
     expected = x @ joined.expand().T + linear.bias
     assert torch.allclose(layer(x), expected, atol=ROUNDING)
+
+
+@given(st.lists(st.integers(-40, 40), min_size=6, max_size=6))
+def test_both_factors_learn_at_one_length_and_go_back_bit_for_bit(powers: list[int]) -> None:
+    generator = torch.Generator().manual_seed(5)
+    lengths = torch.tensor(powers).float().exp2()
+    inner = torch.randn(6, 9, generator=generator) * lengths[:, None]
+    outer = torch.randn(8, 6, generator=generator)
+    outer[:, 5] = 0  # a branch that begins at nothing
+    main = Factors(inner=inner[:4], outer=outer[:, :4])
+    branches = Branches(main=main, corrective=Factors(inner=inner[4:], outer=outer[:, 4:]))
+    layer = CorrectedLinear(nn.Linear(9, 8, bias=False), branches)
+    ratio = layer.main_in.norm(dim=1) / layer.main_out.norm(dim=0)
+    assert float(ratio.log2().abs().max()) <= 1.001
+    assert float((layer.main_out @ layer.main_in - main.expand()).abs().max()) <= 1e-5 * float(
+        main.expand().abs().max()
+    )
+    back = layer.branches()
+    assert back.corrective is not None
+    assert torch.equal(back.main.inner, main.inner)
+    assert torch.equal(back.main.outer, main.outer)
+    assert torch.equal(back.corrective.inner, inner[4:])
+    assert torch.equal(back.corrective.outer, outer[:, 4:])
 
 
 def test_the_residual_start_is_truncation_and_the_zero_start_is_less() -> None:
