@@ -51,7 +51,7 @@ class Comparison(Options):
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = tuple(Method)
     ablations: dict[RowName, Ablation] = Field(default_factory=dict)
     matrices: tuple[str, ...] = ("*",)
-    truncation: Truncation = Truncation.WHITENED
+    truncation: Truncation = Truncation.KFAC
     corrective: Annotated[int, Field(ge=0)] = 16
     layer: LayerOptions = LayerOptions()
     joint: JointOptions = JointOptions(steps=60)

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from aretusa_compress.recipe.options import Options
-from aretusa_compress.svd.options import Bits, Ranks, Selection, Share
+from aretusa_compress.svd.options import Bits, Method, Ranks, Selection, Share
 from aretusa_compress.training.options import UpdateOptions
 
 
@@ -55,6 +55,7 @@ class CalrOptions(Ranks):
     """
 
     matrices: Annotated[tuple[str, ...], Field(min_length=1)] = ("mlp.*",)
+    method: Method = Method.KFAC
     corrective: Annotated[int, Field(ge=0)] = 16
     start: Start = Start.RESIDUAL
     spare: Annotated[int, Field(ge=0)] = 0

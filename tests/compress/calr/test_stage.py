@@ -64,7 +64,7 @@ def test_without_training_it_is_truncation(tmp_path: Path, model: Path) -> None:
     calr = context_for(tmp_path / "calr", model, data)
     run(calr, options(layer={"steps": 0}))
     svd = context_for(tmp_path / "svd", model, data)
-    run_svd(svd, SvdOptions(share=0.5, matrices=("mlp.*",)))
+    run_svd(svd, SvdOptions(share=0.5, method="kfac", matrices=("mlp.*",)))
     expected, found = weights(svd.output), weights(calr.output)
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
