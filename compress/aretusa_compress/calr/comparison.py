@@ -40,8 +40,9 @@ class Comparison(Options):
     """Methods at the shares `fewer` of all parameters of the model that are to go.
 
     `matrices` are those that are factored. Every method that learns gets the updates of `joint`;
-    those that remove blocks learn through adapters, unless `recover_depth` is false. CALR begins
-    with a `truncation`. `ablations` are further rows by name.
+    those that remove blocks learn through adapters, unless `recover_depth` is false, at a learning
+    rate of their own if `adapter_learning_rate` is given. CALR begins with a `truncation`.
+    `ablations` are further rows by name.
     """
 
     model: Annotated[str, Field(min_length=1)]
@@ -57,6 +58,7 @@ class Comparison(Options):
     joint: JointOptions = JointOptions(steps=60)
     recover_depth: bool = True
     adapter_rank: Annotated[int, Field(ge=1)] = 16
+    adapter_learning_rate: Annotated[float, Field(gt=0.0)] | None = None
     device: Device = Device.AUTO
     dtype: DType = DType.FLOAT32
     threads: Annotated[int, Field(ge=1)] | None = None
@@ -116,6 +118,7 @@ def recipe_for(comparison: Comparison, run: Run, counts: Counts) -> Recipe:
         joint=comparison.joint,
         recovers_depth=comparison.recover_depth,
         adapter_rank=comparison.adapter_rank,
+        adapter_learning_rate=comparison.adapter_learning_rate or comparison.joint.learning_rate,
     )
     amount = Amount(counts=counts, fewer=run.fewer, matrices=list(run.matrices))
     stages = stages_for(run.method, amount, training, run.changes)

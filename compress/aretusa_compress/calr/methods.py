@@ -53,6 +53,7 @@ class Training:
     joint: JointOptions
     recovers_depth: bool
     adapter_rank: int
+    adapter_learning_rate: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,5 +113,6 @@ def _recovered(training: Training) -> list[dict[str, Any]]:
     if not training.recovers_depth:
         return []
     updates = {key: getattr(training.joint, key) for key in UpdateOptions.model_fields}
+    updates["learning_rate"] = training.adapter_learning_rate
     names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     return [{"lora": {"rank": training.adapter_rank, "matrices": names, **updates}}]

@@ -184,6 +184,23 @@ def test_seeds_and_ablations_are_runs_of_their_own(tmp_path: Path) -> None:
     assert stage.budget == pytest.approx(0.5)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"), [({}, 3e-4), ({"adapter_learning_rate": 0.002}, 0.002)]
+)
+def test_adapters_may_have_a_learning_rate_of_their_own(
+    tmp_path: Path, own: dict[str, float], expected: float
+) -> None:
+    asked = Comparison.model_validate(document(tmp_path, methods=["shortgpt", "calr"], **own))
+    counts = Counts(total=1000, factored=800, block=100, blocks=8)
+    stages = {
+        stage.name: stage.options
+        for run in runs_of(asked)
+        for stage in recipe_for(asked, run, counts).stages
+    }
+    assert stages["lora"].learning_rate == expected
+    assert stages["calr"].joint.learning_rate == 3e-4
+
+
 def test_more_than_there_is_cannot_go(tmp_path: Path) -> None:
     asked = validated(Comparison, document(tmp_path), file="test")
     counts = Counts(total=1000, factored=200, block=150, blocks=4)
