@@ -25,7 +25,7 @@ PROGRAMS: Final = {
     "zfinx": ("qemu-system-riscv32", "clang-19", "ld.lld-19", "make"),
     "clang": ("clang-19", "ld.lld-19", "make"),
 }
-# A program that nobody can install in one command: its tests are skipped without it, in CI too.
+# A program that nobody can install in one command: `make test` leaves its tests out without it.
 VIRTUAL_PLATFORM: Final = "gvsoc"
 # Modules that a marker needs. `make test` runs its tests in the environment that has them.
 MODULES: Final = {
@@ -91,7 +91,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             skip_or_fail(f"{', '.join(missing)} is not installed; make setup installs it")
     is_virtual = item.get_closest_marker(VIRTUAL_PLATFORM) is not None
     if is_virtual and shutil.which(VIRTUAL_PLATFORM) is None:
-        pytest.skip("gvsoc is not on PATH; nothing but these tests needs it")
+        skip_or_fail("gvsoc is not on PATH; nothing but these tests needs it")
     for marker, (target, modules) in MODULES.items():
         absent = [name for name in modules if importlib.util.find_spec(name) is None]
         if absent and item.get_closest_marker(marker) is not None:

@@ -71,20 +71,19 @@ class CorrectedLinear(nn.Module):
         self.in_features, self.out_features = original.in_features, original.out_features
         device = original.weight.device
 
-        def parameter(value: Tensor) -> nn.Parameter:
-            return nn.Parameter(value.to(device, torch.float32).clone(), requires_grad=False)
+        self._stretches: dict[str, Tensor] = {}
 
-        self._stretches = {"main": _stretch(branches.main)}
-        main = _stretched(branches.main, self._stretches["main"])
-        self.main_in, self.main_out = parameter(main.inner), parameter(main.outer)
+        def learned(name: str, factors: Factors) -> list[nn.Parameter]:
+            self._stretches[name] = _stretch(factors)
+            found = _stretched(factors, self._stretches[name])
+            values = [one.to(device, torch.float32) for one in (found.inner, found.outer)]
+            return [nn.Parameter(value, requires_grad=False) for value in values]
+
+        self.main_in, self.main_out = learned("main", branches.main)
         self.has_branch = branches.corrective is not None
         if branches.corrective is not None:
-            self._stretches["corrective"] = _stretch(branches.corrective)
-            beside = _stretched(branches.corrective, self._stretches["corrective"])
-            self.corrective_in, self.corrective_out = (
-                parameter(beside.inner),
-                parameter(beside.outer),
-            )
+            beside = learned("corrective", branches.corrective)
+            self.corrective_in, self.corrective_out = beside
         self.bias = original.bias
 
     def forward(self, x: Tensor) -> Tensor:
